@@ -1,0 +1,40 @@
+# Fronts for scripts/; `make` alone lists the targets. Nothing has to be run before any of them.
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel clean
+
+# Modules of another Python must not leak into .venv.
+unexport PYTHONPATH PYTHONHOME
+
+py := .venv/bin/python
+export PYTHON
+
+help:                 ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+setup:                ## install missing Debian packages, make .venv
+	@bash scripts/setup.sh
+
+build: setup          ## set up, then build program, library and Python extension into build/release
+	@bash scripts/build.sh release
+
+run: build            ## build, then simulate the five regimens into results/
+	@$(py) scripts/run_all.py --nkpk build/release/cli/nkpk --out results
+
+test: setup           ## every test there is; ends with the counts
+	@$(py) scripts/test_all.py
+
+test-cpp: setup       ## C++ tests only
+	@$(py) scripts/test_all.py cpp
+
+test-python: setup    ## Python tests only
+	@$(py) scripts/test_all.py python
+
+test-sanitize: setup  ## C++ tests under the address and undefined-behaviour sanitizers, build/dev
+	@$(py) scripts/test_all.py sanitize
+
+test-wheel: setup     ## pip install into an empty environment, then import and run
+	@$(py) scripts/test_all.py wheel
+
+clean:                ## remove what the build made; .venv and results/ stay
+	rm -rf build python/nkpk/_core*.so .pytest_cache .hypothesis
+	find . -name .venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

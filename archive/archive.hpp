@@ -1,0 +1,24 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "nkpk/core/named_array.hpp"
+
+namespace nkpk::archive {
+
+/// The number in the root attribute `nkpk_format_version`; docs/archive_format.md describes it.
+inline constexpr int format_version = 1;
+
+/// "1.10.8" and the like: the HDF5 library in use.
+std::string hdf5_version();
+
+/// Writes the tree to `path` + ".part", flushes it to disk, then renames it. What stood at `path` before stays intact
+/// until the rename. Throws InputError when the file exists and `overwrite` is false, the folder is missing or not
+/// writable, the path is a folder, or the disk is full; nothing is left behind then.
+void write(const std::filesystem::path& path, const Group& root, bool overwrite = false);
+
+/// Reads an archive back. Throws InputError when it is missing, not HDF5, truncated, not an nkpk archive, or of an
+/// unknown format version.
+Group read(const std::filesystem::path& path);
+
+}  // namespace nkpk::archive

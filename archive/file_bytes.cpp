@@ -1,0 +1,161 @@
+#include "nkpk/archive/file_bytes.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "nkpk/core/error.hpp"
+
+namespace nkpk::archive {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string system_reason(int code) { return std::generic_category().message(code); }
+
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags)
+      : id_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
+  ~Descriptor() {
+    if (id_ >= 0) ::close(id_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  operator int() const { return id_; }
+
+ private:
+  int id_;
+};
+
+fs::path folder_of(const fs::path& target) {
+  return target.has_parent_path() ? target.parent_path() : fs::path(".");
+}
+
+void check_target(const fs::path& target, bool overwrite) {
+  const std::string where = target.string();
+  std::error_code error;
+  const fs::path folder = folder_of(target);
+  const auto folder_status = fs::status(folder, error);
+  if (folder_status.type() == fs::file_type::not_found) {
+    throw InputError(where, fmt::format("the folder {} does not exist", folder.string()));
+  }
+  if (folder_status.type() == fs::file_type::none) {
+    throw InputError(
+        where, fmt::format("the folder {} cannot be used: {}", folder.string(), error.message()));
+  }
+  if (!fs::is_directory(folder_status)) {
+    throw InputError(where, fmt::format("{} is not a folder", folder.string()));
+  }
+  if (fs::is_directory(target, error)) throw InputError(where, "is a folder, not a file");
+  if (!target.has_filename()) throw InputError(where, "no file name given");
+  if (!fs::exists(fs::symlink_status(target, error))) return;
+  if (!fs::is_regular_file(target, error))
+    throw InputError(where, "exists and is not a regular file");
+  if (!overwrite)
+    throw InputError(where, "the file exists already", "choose another name or allow overwriting");
+}
+
+/// The file beside the target; removed again unless it takes the target's place. It stays open, and
+/// so locked, until it has: a second writer would otherwise truncate what we are about to rename.
+class PartFile {
+ public:
+  explicit PartFile(const fs::path& target)
+      : target_(target),
+        part_(target.string() + ".part"),
+        file_(part_, O_WRONLY | O_CREAT | O_NOFOLLOW) {
+    if (file_ < 0) fail("cannot be written");
+    // A part file left by a crash holds no lock. One that is locked, or was renamed since we opened
+    // it, belongs to another program. Some network disks have no locks: then we do without.
+    struct stat ours {};
+    struct stat named {};
+    const bool locked = ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (!locked || ::fstat(file_, &ours) != 0 || ::lstat(part_.c_str(), &named) != 0 ||
+        ours.st_ino != named.st_ino) {
+      throw InputError(target_.string(), "another program is writing this file");
+    }
+    owned_ = true;
+  }
+  ~PartFile() {
+    if (owned_) ::unlink(part_.c_str());
+  }
+  PartFile(const PartFile&) = delete;
+  PartFile& operator=(const PartFile&) = delete;
+
+  void write(const std::vector<char>& bytes) {
+    const std::string problem = fmt::format("cannot write {} bytes", bytes.size());
+    if (::ftruncate(file_, 0) != 0) fail(problem);
+    for (std::size_t done = 0; done < bytes.size();) {
+      const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
+      if (n < 0 && errno != EINTR) fail(problem);
+      if (n > 0) done += static_cast<std::size_t>(n);
+    }
+    if (::fsync(file_) != 0) fail(problem);
+  }
+
+  void rename_to_target() {
+    if (::rename(part_.c_str(), target_.c_str()) != 0) fail("cannot be replaced");
+    owned_ = false;
+    // The new name survives a power cut too. Not every file system can do this; the data are safe.
+    const Descriptor folder(folder_of(target_), O_RDONLY | O_DIRECTORY);
+    if (folder >= 0) ::fsync(folder);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw InputError(target_.string(), problem + ": " + system_reason(errno));
+  }
+  fs::path target_, part_;
+  Descriptor file_;
+  bool owned_ = false;
+};
+
+}  // namespace
+
+void write_bytes(const fs::path& path, const std::vector<char>& bytes, bool overwrite) {
+  check_target(path, overwrite);
+  PartFile part(path);
+  part.write(bytes);
+  check_target(path, overwrite);  // once more: what another program put there meanwhile stays
+  part.rename_to_target();
+}
+
+std::vector<char> read_bytes(const fs::path& path, std::string_view signature,
+                             std::string_view otherwise) {
+  const std::string where = path.string();
+  const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make us wait
+  struct stat info {};
+  if (file < 0 || ::fstat(file, &info) != 0) {
+    throw InputError(where,
+                     errno == ENOENT ? "no such file" : "cannot be read: " + system_reason(errno));
+  }
+  if (S_ISDIR(info.st_mode)) throw InputError(where, "is a folder, not a file");
+  if (!S_ISREG(info.st_mode)) throw InputError(where, "not a regular file");
+  std::vector<char> bytes;
+  const auto read_up_to = [&](std::size_t size) {
+    std::size_t done = bytes.size();
+    bytes.resize(size);
+    while (done < size) {
+      const ssize_t n = ::read(file, bytes.data() + done, size - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) throw InputError(where, "cannot be read: " + system_reason(errno));
+      if (n == 0) break;
+      done += static_cast<std::size_t>(n);
+    }
+    bytes.resize(done);
+  };
+  read_up_to(signature.size());  // before the rest: it may be gigabytes of something else
+  if (std::string_view(bytes.data(), bytes.size()) != signature) {
+    throw InputError(where, std::string(otherwise));
+  }
+  read_up_to(static_cast<std::size_t>(info.st_size));
+  return bytes;
+}
+
+}  // namespace nkpk::archive

@@ -1,0 +1,286 @@
+#include "commands.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "nkpk/archive/archive.hpp"
+#include "nkpk/core/error.hpp"
+#include "nkpk/simulation/calendar.hpp"
+#include "nkpk/simulation/dataset.hpp"
+#include "nkpk/version.hpp"
+#include "text.hpp"
+
+namespace nkpk::cli {
+namespace fs = std::filesystem;
+using nlohmann::json;
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+json number_or_null(double v) { return std::isfinite(v) ? json(v) : json(nullptr); }
+
+json metrics_json(const std::vector<Metric>& metrics) {
+  json all = json::object();
+  for (const Metric& m : metrics) {
+    all[m.name] = {{"value", number_or_null(m.value)}, {"unit", m.unit}, {"title", m.title}};
+    if (!m.qualifier.empty()) all[m.name]["qualifier"] = m.qualifier;
+  }
+  return all;
+}
+
+std::string run_name(const Scenario& s) { return s.regimen.name + "/" + s.label; }
+
+struct Run {
+  std::string name;
+  json summary;
+  std::vector<Metric> metrics;
+  bool ok;
+  std::string message;
+};
+
+// What the table shows, in this order; the remaining metrics are in the archive and in --json.
+const std::vector<std::pair<std::string, std::string>> columns{
+    {"donor_nk_cmax", "Cmax /uL"},        {"donor_nk_tmax", "Tmax d"},        {"donor_nk_auc_0_28", "AUC0-28"},   {"donor_nk_last_day_above_1", "last >1/uL"},
+    {"alc_nadir", "ALC nadir"},           {"alc_nadir_day", "day"},           {"alc_recovery_day", "ALC>500 d"},  {"il15_peak_fold", "IL-15 fold"},
+    {"host_nk_nadir", "host NK nadir"},   {"host_nk_day_28", "host NK d28"},
+};
+
+std::string summary_table(const std::vector<Run>& runs) {
+  std::vector<std::vector<std::string>> rows(1);
+  rows[0].push_back("regimen/arm");
+  for (const auto& [name, title] : columns) rows[0].push_back(title);
+  std::string extra;
+  for (const Run& run : runs) {
+    std::vector<std::string> row{run.name};
+    for (const auto& [name, title] : columns)
+      for (const Metric& m : run.metrics)
+        if (m.name == name) row.push_back(number(m.value, m.qualifier));
+    rows.push_back(row);
+    for (std::size_t i = 0; i < run.metrics.size(); ++i) {
+      const Metric& m = run.metrics[i];
+      if (m.name.starts_with("first_infusion")) extra += fmt::format("  {}: {}: {}\n", run.name, m.title, number(100 * m.value) + " %");
+    }
+  }
+  return table(rows) + (extra.empty() ? "" : "\n" + extra);
+}
+
+// FILE.h5 for one archive; FOLDER or FOLDER/ for one archive per run
+bool is_archive_path(const std::string& out) { return out.ends_with(".h5") || out.ends_with(".hdf5") || out.ends_with(".nc"); }
+
+}  // namespace
+
+int list(const Common& common) {
+  const Library library(common.params);
+  json all;
+  std::string text = "regimens (choices; * = default)\n";
+  for (const auto& name : library.names("regimens")) {
+    const TomlFile file = library.regimen(name);
+    const auto groups = option_groups(file);
+    const Node* title = file.root.find("title");
+    text += fmt::format("  {:<15} {}\n{}", name, title ? title->text : "", options_text(groups));
+    json options = json::object();
+    for (const auto& group : groups) {
+      json choices = json::array();
+      for (const auto& choice : group.choices) choices.push_back({{"name", choice.name}, {"title", choice.title}});
+      options[group.name] = {{"default", group.default_choice}, {"choices", choices}};
+    }
+    all["regimens"][name] = {{"title", title ? title->text : ""}, {"options", options}};
+  }
+  for (const char* kind : {"patients", "products"}) {
+    text += fmt::format("{}\n ", kind);
+    for (const auto& name : library.names(kind)) text += " " + name;
+    text += "\n";
+    all[kind] = library.names(kind);
+  }
+  text += "  or a typical patient of any age: 6mo-boy, 3y-girl, 45y-woman\nsolvers\n ";
+  for (const auto& name : solver_names()) text += " " + name;
+  text += "\n";
+  all["solvers"] = solver_names();
+  all["folder"] = library.folder().string();
+  fmt::print("{}", common.json ? all.dump(2) + "\n" : text);
+  return 0;
+}
+
+int check(const Common& common, const std::vector<std::string>& files) {
+  const Library library(common.params);
+  json all = json::array();
+  std::string text;
+  for (const std::string& file : files) {
+    Request request;
+    request.regimen = file;
+    std::size_t n = 0;
+    json warnings = json::array();
+    for (const Request& one : all_arms(library, request)) {
+      const Scenario s = make_scenario(library, one);
+      ++n;
+      for (const auto& warning : s.warnings) {
+        const std::string line = fmt::format("{}: {}", s.label, warning);
+        warnings.push_back(line);
+        text += "warning: " + line + "\n";
+      }
+    }
+    text += fmt::format("{}: {} combination{} of arms and levels, no errors\n", file, n, n == 1 ? "" : "s");
+    all.push_back({{"file", file}, {"combinations", n}, {"warnings", warnings}});
+  }
+  fmt::print("{}", common.json ? all.dump(2) + "\n" : text);
+  return 0;
+}
+
+int show(const Common& common, const Request& request) {
+  const Library library(common.params);
+  const Scenario s = make_scenario(library, request);
+  if (!common.json) {
+    fmt::print("{}", calendar_text(s));
+    return 0;
+  }
+  json events = json::array();
+  for (const Administration& a : s.administrations) {
+    const DoseEntry& d = s.regimen.doses[a.dose];
+    events.push_back({{"day", a.start_d}, {"duration_d", a.duration_d}, {"id", d.id}, {"drug", d.drug}, {"route", d.route}, {"amount", number_or_null(a.amount)},
+                      {"unit", a.unit}, {"stated", d.amount_text}, {"why", d.why}, {"source", d.source}, {"assumed", d.assumed}});
+  }
+  const json all{{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"calendar", events}, {"warnings", s.warnings}};
+  fmt::print("{}\n", all.dump(2));
+  return 0;
+}
+
+int simulate(const Common& common, const SimulateArguments& arguments) {
+  const Library library(common.params);
+  arguments.solver.validate();
+  // everything is read and checked before anything is written
+  std::vector<Scenario> scenarios;
+  for (const std::string& regimen : arguments.regimens) {
+    Request request = arguments.request;
+    request.regimen = regimen;
+    for (const Request& one : arguments.all_arms ? all_arms(library, request) : std::vector<Request>{request}) scenarios.push_back(make_scenario(library, one));
+  }
+  const bool one_file = is_archive_path(arguments.out);
+  const auto path_of = [&](const Scenario& s) { return fs::path(arguments.out) / s.regimen.name / (s.label + ".h5"); };
+  if (!arguments.out.empty()) {
+    if (!one_file) {
+      std::error_code error;
+      if (fs::exists(arguments.out, error) && !fs::is_directory(arguments.out, error))
+        throw InputError(arguments.out, "is not a folder", "expected FILE.h5 for one archive or a folder for one archive per run");
+      for (const auto& s : scenarios) {
+        if (!arguments.force && fs::exists(path_of(s), error)) throw InputError(path_of(s).string(), "exists already", "give --force to replace it");
+        fs::create_directories(path_of(s).parent_path(), error);
+        if (error) throw InputError(path_of(s).parent_path().string(), error.message());
+      }
+    } else if (!arguments.force && fs::exists(arguments.out)) {
+      throw InputError(arguments.out, "exists already", "give --force to replace it");
+    }
+  }
+
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  auto should_stop = [] { return interrupted != 0; };
+  SolverOptions options = arguments.solver;
+  options.should_stop = should_stop;
+  const Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
+
+  std::vector<Run> runs;
+  std::vector<std::pair<std::string, Group>> groups;
+  bool all_ok = true;
+  {
+    Progress progress(scenarios.size(), common.quiet);
+    for (const Scenario& s : scenarios) {
+      const Trajectory t = nkpk::simulate(s, options);
+      Run run{run_name(s), {}, report(t), t.ok(), t.solution.message};
+      all_ok = all_ok && run.ok;
+      Group group;
+      if (!arguments.out.empty()) group = to_group(t, run.metrics);
+      std::string file;
+      if (!arguments.out.empty() && !one_file) {
+        file = path_of(s).string();
+        archive::write(file, archive_of({{s.label, std::move(group)}}, origin), arguments.force);
+      } else if (one_file) {
+        file = arguments.out;
+        groups.emplace_back(scenarios.size() == 1 ? s.label : s.regimen.name + "_" + s.label, std::move(group));
+      }
+      run.summary = {{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"status", std::string(to_string(t.solution.status))},
+                     {"message", t.solution.message}, {"t_reached_d", t.solution.t_reached}, {"archive", file}, {"warnings", s.warnings},
+                     {"solver", options.method}, {"rhs_calls", t.solution.stats.rhs_calls}, {"seed", 0}, {"report", metrics_json(run.metrics)}};
+      if (!common.quiet)
+        for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run.name, warning);
+      progress.step(run.name);
+      runs.push_back(std::move(run));
+      if (interrupted) break;
+    }
+  }
+  if (one_file) archive::write(arguments.out, archive_of(groups, origin), arguments.force);
+
+  if (common.json) {
+    json all = json::array();
+    for (const Run& run : runs) all.push_back(run.summary);
+    fmt::print("{}\n", all.dump(2));
+  } else if (!common.quiet) {
+    fmt::print("{}", summary_table(runs));
+    if (!arguments.out.empty()) fmt::print("\nwritten to {}\n", arguments.out);
+  }
+  for (const Run& run : runs)
+    if (!run.ok) fmt::print(stderr, "nkpk: {}: {}\n", run.name, run.message);
+  return all_ok ? 0 : 1;
+}
+
+int info(const Common& common, const fs::path& path) {
+  const Group root = archive::read(path);
+  const auto attribute = [](const Group& g, const std::string& key) -> std::string {
+    const auto it = g.attributes.find(key);
+    if (it == g.attributes.end()) return "";
+    if (const auto* text = std::get_if<std::string>(&it->second)) return *text;
+    if (const auto* real = std::get_if<double>(&it->second)) return fmt::format("{:g}", *real);
+    if (const auto* integer = std::get_if<std::int64_t>(&it->second)) return fmt::format("{}", *integer);
+    return "";
+  };
+  const auto group = [](const Group& g, const std::string& name) -> const Group* {
+    for (const auto& [key, value] : g.groups)
+      if (key == name) return &value;
+    return nullptr;
+  };
+  std::vector<std::pair<std::string, const Group*>> runs;
+  if (attribute(root, "nkpk_kind") == "simulation") {
+    runs.emplace_back("", &root);
+  } else if (const Group* all = group(root, "simulation")) {
+    for (const auto& [name, run] : all->groups) runs.emplace_back(name, &run);
+  }
+  json summary{{"file", path.string()}, {"title", attribute(root, "title")}, {"runs", json::array()}};
+  std::string text = fmt::format("{}\n  {}\n", path.string(), attribute(root, "title"));
+  if (const Group* origin = group(root, "provenance")) {
+    for (const char* key : {"program", "created", "command_line", "compiler", "hdf5", "cpu"}) {
+      text += fmt::format("  {:<13} {}\n", key, attribute(*origin, key));
+      summary["provenance"][key] = attribute(*origin, key);
+    }
+  }
+  for (const auto& [name, run] : runs) {
+    json entry;
+    text += fmt::format("run {}\n", name.empty() ? "(root)" : name);
+    for (const char* key : {"regimen", "arm", "patient", "donor", "solver", "rtol", "status", "message", "t_reached_d", "seed"}) {
+      const std::string value = attribute(*run, key);
+      entry[key] = value;
+      if (!value.empty()) text += fmt::format("  {:<13} {}\n", key, value);
+    }
+    std::size_t n_times = 0, n_observables = 0;
+    for (const auto& array : run->arrays) {
+      if (array.name == "time") n_times = array.shape[0];
+      else if (array.dims.size() == 1 && array.dims[0] == "time") ++n_observables;
+    }
+    const Group* states = group(*run, "states");
+    text += fmt::format("  {:<13} {} times, {} observables, {} states\n", "holds", n_times, n_observables, states ? states->arrays.size() : 0);
+    entry["n_times"] = n_times;
+    if (const Group* metrics = group(*run, "report")) {
+      for (const auto& array : metrics->arrays) {
+        const double value = std::get<std::vector<double>>(array.data).at(0);
+        const auto qualifier = array.attributes.find("qualifier");
+        const std::string sign = qualifier == array.attributes.end() ? "" : std::get<std::string>(qualifier->second);
+        text += fmt::format("  {:<40} {:>10} {}\n", array.name, number(value, sign), array.unit == "1" ? "" : array.unit);
+        entry["report"][array.name] = number_or_null(value);
+      }
+    }
+    summary["runs"].push_back(entry);
+  }
+  fmt::print("{}", common.json ? summary.dump(2) + "\n" : text);
+  return 0;
+}
+
+}  // namespace nkpk::cli

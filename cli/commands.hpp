@@ -1,0 +1,34 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nkpk/simulation/scenario.hpp"
+#include "nkpk/solvers/integrate.hpp"
+
+// The sub-commands. Each returns the exit code: 0 done, 1 numerical failure (2, bad input, is an InputError).
+
+namespace nkpk::cli {
+
+struct Common {
+  std::filesystem::path params;  ///< --params
+  bool json = false, quiet = false;
+  std::string command_line;
+};
+
+struct SimulateArguments {
+  std::vector<std::string> regimens;
+  Request request;               ///< arms, level, patient, sets, horizon, without
+  bool all_arms = false, force = false;
+  std::string out;
+  SolverOptions solver;
+};
+
+int list(const Common& common);
+int check(const Common& common, const std::vector<std::string>& files);
+int show(const Common& common, const Request& request);
+int simulate(const Common& common, const SimulateArguments& arguments);
+int info(const Common& common, const std::filesystem::path& archive);
+
+}  // namespace nkpk::cli

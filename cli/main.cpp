@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "commands.hpp"
+#include "nkpk/archive/archive.hpp"
+#include "nkpk/core/error.hpp"
+#include "nkpk/version.hpp"
+
+namespace {
+
+constexpr int bad_input = 2;
+
+std::string command_line(int argc, char** argv) {
+  std::string text;
+  for (int i = 0; i < argc; ++i) text += (i ? " " : "") + std::string(argv[i]);
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace nkpk;
+  CLI::App app{"Pharmacokinetics of infused NK cells", "nkpk"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("nkpk {} (HDF5 {}, format {})", version, archive::hdf5_version(), archive::format_version));
+  cli::Common common;
+  common.command_line = command_line(argc, argv);
+  // also accepted after the sub-command, where people type them
+  const auto shared = [&common](CLI::App* sub) {
+    sub->add_flag("--json", common.json, "print JSON instead of text");
+    sub->add_flag("--quiet", common.quiet, "print errors only");
+    sub->add_option("--params", common.params, "folder of parameter files instead of the shipped one");
+    return sub;
+  };
+
+  shared(app.add_subcommand("list", "list regimens with their arms and levels, patients, products, solvers"));
+
+  std::vector<std::string> files;
+  CLI::App* check = shared(app.add_subcommand("check", "read regimens and every combination of their arms and levels"));
+  check->add_option("FILE", files, "regimen: a name or a TOML file")->required();
+
+  cli::SimulateArguments arguments;
+  const auto choices = [&arguments](CLI::App* sub) {
+    sub->add_option("--arm", arguments.request.arms, "a choice of an option group, by name; repeatable")->type_name("A")->allow_extra_args(false);
+    sub->add_option("--level", arguments.request.level, "dose level")->type_name("L");
+    sub->add_option("--patient", arguments.request.patient, "a name, a TOML file, or an age such as 3y-girl")->type_name("P");
+    sub->add_option("--set", arguments.request.sets, "change a parameter, a dose or the patient, for example host_nk.d0='0.05 1/d'; repeatable")
+        ->type_name("KEY=VALUE")->allow_extra_args(false);
+    sub->add_option("--without", arguments.request.without, "switch a mechanism off, for example rejection; repeatable")->type_name("NAME")->allow_extra_args(false);
+  };
+  CLI::App* show = shared(app.add_subcommand("show", "print the treatment calendar for this patient"));
+  show->add_option("FILE", arguments.request.regimen, "regimen: a name or a TOML file")->required();
+  choices(show);
+
+  CLI::App* simulate = shared(app.add_subcommand("simulate", "simulate regimens and write archives"));
+  simulate->add_option("FILE", arguments.regimens, "regimens: names or TOML files")->required();
+  choices(simulate);
+  simulate->add_flag("--all-arms", arguments.all_arms, "every combination of arms and levels");
+  simulate->add_option("--days", arguments.request.horizon_d, "last day of the simulation")->type_name("N");
+  simulate->add_option("--output-step", arguments.request.output_step_d, "days between outputs")->type_name("D");
+  simulate->add_option("--solver", arguments.solver.method, "see nkpk list")->type_name("S")->capture_default_str();
+  simulate->add_option("--rtol", arguments.solver.rtol, "relative tolerance")->capture_default_str();
+  simulate->add_option("--max-steps", arguments.solver.max_steps, "step budget of one run")->capture_default_str();
+  simulate->add_option("-o,--out", arguments.out, "FILE.h5 for one archive, a folder for one archive per run")->type_name("OUT");
+  simulate->add_flag("--force", arguments.force, "replace existing archives");
+
+  std::string archive_path;
+  CLI::App* info = shared(app.add_subcommand("info", "say what an archive holds"));
+  info->add_option("ARCHIVE", archive_path, "an archive")->required();
+
+  try {
+    app.parse(argc, argv);
+    if (app.got_subcommand("list")) return cli::list(common);
+    if (app.got_subcommand(check)) return cli::check(common, files);
+    if (app.got_subcommand(show)) return cli::show(common, arguments.request);
+    if (app.got_subcommand(simulate)) return cli::simulate(common, arguments);
+    return cli::info(common, archive_path);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "nkpk: {}; see nkpk --help\n", error.what());
+    return bad_input;
+  } catch (const InputError& error) {
+    fmt::print(stderr, "nkpk: {}\n", error.what());
+    return bad_input;
+  }
+}

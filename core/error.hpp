@@ -1,0 +1,24 @@
+#pragma once
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nkpk {
+
+/// The user's mistake, found at the door: bad file, unknown name, wrong unit, impossible value.
+/// what() reads "where: problem; hint", for example
+/// `my.toml:14: dose[1].amount: unit "mg/kg" is not a number of cells; expected cells or cells/kg`.
+class InputError : public std::runtime_error {
+ public:
+  InputError(const std::string& where, const std::string& problem, const std::string& hint = "");
+};
+
+/// The member of `names` closest to `wrong` (edit distance), or "" when none is near enough to be meant.
+std::string nearest_name(std::string_view wrong, const std::vector<std::string>& names);
+
+/// `unknown X "wrong"; did you mean "near"? known: a, b, c` as the two halves of an InputError.
+InputError unknown_name(const std::string& where, std::string_view kind, std::string_view wrong,
+                        const std::vector<std::string>& names);
+
+}  // namespace nkpk

@@ -1,0 +1,194 @@
+#include "nkpk/core/toml_file.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "nkpk/core/error.hpp"
+
+namespace nkpk {
+namespace {
+
+std::string name_of(Node::Kind kind) {
+  switch (kind) {
+    case Node::Kind::text: return "a text";
+    case Node::Kind::number: return "a number";
+    case Node::Kind::flag: return "true or false";
+    case Node::Kind::list: return "a list";
+    case Node::Kind::table: return "a table";
+  }
+  return "";
+}
+
+Node convert(const toml::node& from, const std::string& file) {
+  Node to;
+  to.line = static_cast<int>(from.source().begin.line);
+  to.file = file;
+  if (const auto* table = from.as_table()) {
+    to.kind = Node::Kind::table;
+    // toml++ sorts by key; the order of the file matters for options and for messages
+    std::vector<std::pair<toml::source_position, std::pair<std::string, Node>>> placed;
+    for (const auto& [key, value] : *table)
+      placed.push_back({value.source().begin, {std::string(key.str()), convert(value, file)}});
+    std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [position, entry] : placed) to.entries.push_back(std::move(entry));
+  } else if (const auto* array = from.as_array()) {
+    to.kind = Node::Kind::list;
+    for (const auto& value : *array) to.items.push_back(convert(value, file));
+  } else if (const auto* text = from.as_string()) {
+    to.kind = Node::Kind::text;
+    to.text = text->get();
+  } else if (const auto* integer = from.as_integer()) {
+    to.kind = Node::Kind::number;
+    to.number = static_cast<double>(integer->get());
+  } else if (const auto* real = from.as_floating_point()) {
+    to.kind = Node::Kind::number;
+    to.number = real->get();
+    if (!std::isfinite(to.number)) throw InputError(to.where(), "a number must be finite");
+  } else if (const auto* flag = from.as_boolean()) {
+    to.kind = Node::Kind::flag;
+    to.flag = flag->get();
+  } else {
+    throw InputError(to.where(), "dates and times are not used here", "expected a text such as \"2 d\"");
+  }
+  return to;
+}
+
+}  // namespace
+
+const Node* Node::find(const std::string& key) const {
+  for (const auto& [name, value] : entries)
+    if (name == key) return &value;
+  return nullptr;
+}
+Node* Node::find(const std::string& key) { return const_cast<Node*>(std::as_const(*this).find(key)); }
+
+void Node::set(const std::string& key, Node value) {
+  if (Node* old = find(key))
+    *old = std::move(value);
+  else
+    entries.emplace_back(key, std::move(value));
+}
+
+bool Node::erase(const std::string& key) {
+  return std::erase_if(entries, [&](const auto& entry) { return entry.first == key; }) > 0;
+}
+
+std::string Node::where(const std::string& key) const {
+  std::string place = line > 0 ? fmt::format("{}:{}", file, line) : file;
+  return key.empty() ? place : place + ": " + key;
+}
+
+std::string Node::kind_name() const { return name_of(kind); }
+
+Node text_node(std::string text, std::string file) {
+  Node node;
+  node.kind = Node::Kind::text;
+  node.text = std::move(text);
+  node.file = std::move(file);
+  return node;
+}
+
+TomlFile parse_toml(const std::string& content, const std::string& name) {
+  TomlFile file;
+  file.name = name;
+  file.content = content;
+  try {
+    const toml::table table = toml::parse(content, name);
+    file.root = convert(table, name);
+  } catch (const toml::parse_error& error) {
+    throw InputError(fmt::format("{}:{}", name, error.source().begin.line), std::string(error.description()), "the file is not valid TOML");
+  }
+  const Node* format = file.root.find("format");
+  if (!format) throw InputError(name, "no key \"format\"", "expected format = 1 at the top of the file");
+  if (format->kind != Node::Kind::number || format->number != 1)
+    throw InputError(format->where("format"), "unknown format", "this program reads format = 1");
+  return file;
+}
+
+TomlFile read_toml(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) throw InputError(path.string(), "is a folder", "expected a TOML file");
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw InputError(path.string(), "cannot be opened", "expected a readable TOML file");
+  std::ostringstream content;
+  content << stream.rdbuf();
+  if (stream.bad()) throw InputError(path.string(), "cannot be read");
+  return parse_toml(content.str(), path.string());
+}
+
+void expect_kind(const Node& node, Node::Kind kind, const std::string& where) {
+  if (node.kind != kind) throw InputError(where, fmt::format("is {}", node.kind_name()), fmt::format("expected {}", name_of(kind)));
+}
+
+Quantity quantity_of(const Node& node, const std::string& where) {
+  if (node.kind == Node::Kind::number) {
+    Quantity q;
+    q.number = node.number;
+    q.text = fmt::format("{}", node.number);
+    q.where = where;
+    return q;
+  }
+  if (node.kind != Node::Kind::text)
+    throw InputError(where, fmt::format("is {}", node.kind_name()), "expected \"number unit\", for example \"25 mg/m^2\"");
+  return parse_quantity(node.text, where);
+}
+
+TableReader::TableReader(const Node& table, std::string path) : table_(table), path_(std::move(path)) {
+  expect_kind(table, Node::Kind::table, table.where(path_));
+}
+
+std::string TableReader::where(const std::string& key) const {
+  const Node* node = table_.find(key);
+  const std::string full = path_.empty() ? key : path_ + "." + key;
+  return node ? node->where(full) : table_.where(full);
+}
+
+const Node* TableReader::optional(const std::string& key, std::optional<Node::Kind> kind) {
+  asked_.insert(key);
+  const Node* node = table_.find(key);
+  if (node && kind) expect_kind(*node, *kind, where(key));
+  return node;
+}
+
+const Node& TableReader::required(const std::string& key, std::optional<Node::Kind> kind) {
+  const Node* node = optional(key, kind);
+  if (!node) {
+    // a misspelt key is better named than the missing one it stands for
+    std::vector<std::string> known(asked_.begin(), asked_.end());
+    std::string hint;
+    for (const auto& [name, value] : table_.entries)
+      if (!asked_.contains(name) && nearest_name(name, {key}) == key) hint = fmt::format("did you mean it by \"{}\"?", name);
+    throw InputError(table_.where(path_), fmt::format("no key \"{}\"", key), hint);
+  }
+  return *node;
+}
+
+std::string TableReader::text(const std::string& key) { return required(key, Node::Kind::text).text; }
+
+std::string TableReader::text_or(const std::string& key, const std::string& fallback) {
+  const Node* node = optional(key, Node::Kind::text);
+  return node ? node->text : fallback;
+}
+
+std::optional<Quantity> TableReader::quantity(const std::string& key) {
+  const Node* node = optional(key);
+  if (!node) return std::nullopt;
+  return quantity_of(*node, where(key));
+}
+
+Quantity TableReader::required_quantity(const std::string& key) { return quantity_of(required(key), where(key)); }
+
+void TableReader::finish() const {
+  for (const auto& [key, value] : table_.entries) {
+    if (asked_.contains(key)) continue;
+    const std::string full = path_.empty() ? key : path_ + "." + key;
+    throw unknown_name(value.where(full), "key", key, {asked_.begin(), asked_.end()});
+  }
+}
+
+}  // namespace nkpk

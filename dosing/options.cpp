@@ -1,0 +1,250 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "nkpk/core/error.hpp"
+#include "nkpk/dosing/regimen.hpp"
+
+// Arms, levels and patches: one choice per group, applied to the table of a regimen file before it is parsed.
+
+namespace nkpk {
+namespace {
+
+std::vector<std::string> names_of(const std::vector<OptionGroup>& groups) {
+  std::vector<std::string> names;
+  for (const auto& group : groups)
+    for (const auto& choice : group.choices) names.push_back(choice.name);
+  return names;
+}
+
+const OptionGroup::Choice* find_choice(const OptionGroup& group, const std::string& name) {
+  for (const auto& choice : group.choices)
+    if (choice.name == name) return &choice;
+  return nullptr;
+}
+
+std::vector<std::string> split_dots(const std::string& key) {
+  std::vector<std::string> parts{""};
+  for (const char c : key) {
+    if (c == '.')
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
+const std::vector<std::string>& dose_keys() {
+  static const std::vector<std::string> keys{"drug", "route", "amount", "course", "fraction", "days", "start", "every", "count",
+                                             "times_of_day", "duration", "product", "f_NK", "f_T", "viability", "myeloablative",
+                                             "nk_dose", "cd34_dose", "cd3_dose", "why", "source", "assumed"};
+  return keys;
+}
+
+// giving one way of saying a thing takes back the other
+void drop_alternatives(Node& dose, const std::string& key) {
+  if (key == "amount") dose.erase("course"), dose.erase("fraction");
+  if (key == "course") dose.erase("amount");
+  if (key == "days") dose.erase("start"), dose.erase("every"), dose.erase("count");
+  if (key == "start" || key == "every" || key == "count") dose.erase("days");
+}
+
+void apply(Node& root, const Patch& patch) {
+  const auto parts = split_dots(patch.key);
+  const std::string place = patch.value.where();
+  const std::string& head = parts[0];
+  if (head == "dose") {
+    if (parts.size() != 3) throw InputError(place, fmt::format("cannot read \"{}\"", patch.key), "expected dose.ID.KEY");
+    Node* doses = root.find("dose");
+    std::vector<std::string> ids;
+    Node* dose = nullptr;
+    if (doses)
+      for (Node& item : doses->items) {
+        const Node* id = item.find("id");
+        if (!id) continue;
+        ids.push_back(id->text);
+        if (id->text == parts[1]) dose = &item;
+      }
+    if (!dose) throw unknown_name(place, "dose", parts[1], ids);
+    if (std::find(dose_keys().begin(), dose_keys().end(), parts[2]) == dose_keys().end())
+      throw unknown_name(place, "key of a dose", parts[2], dose_keys());
+    drop_alternatives(*dose, parts[2]);
+    dose->set(parts[2], patch.value);
+    return;
+  }
+  if (head == "courses" || head == "limits" || head == "leukocytes") {
+    Node* table = root.find(head);
+    if (parts.size() != 2) throw InputError(place, fmt::format("cannot read \"{}\"", patch.key), fmt::format("expected {}.NAME", head));
+    std::vector<std::string> known;
+    if (table)
+      for (const auto& [name, value] : table->entries) known.push_back(name);
+    if (!table || !table->find(parts[1])) throw unknown_name(place, "entry of " + head, parts[1], known);
+    table->set(parts[1], patch.value);
+    return;
+  }
+  if (head == "patient" && parts.size() == 2) {
+    Node* table = root.find("patient_patches");
+    if (!table) {
+      root.set("patient_patches", Node{});
+      table = root.find("patient_patches");
+      table->file = patch.value.file;
+    }
+    table->set(parts[1], patch.value);
+    return;
+  }
+  if (parts.size() == 1 && is_regimen_key(head)) {
+    root.set(head, patch.value);
+    return;
+  }
+  throw InputError(place, fmt::format("cannot set \"{}\"", patch.key),
+                   "known: dose.ID.KEY, courses.NAME, patient.KEY, limits.KEY, donor, product, patient, horizon, output_step");
+}
+
+}  // namespace
+
+bool is_regimen_key(const std::string& key) {
+  const std::string head = split_dots(key)[0];
+  if (head == "product") return key == "product";  // product.pmax is a parameter
+  for (const char* known : {"dose", "courses", "patient", "limits", "donor", "horizon", "output_step", "leukocytes"})
+    if (head == known) return true;
+  return false;
+}
+
+std::vector<OptionGroup> option_groups(const TomlFile& file) {
+  std::vector<OptionGroup> groups;
+  const Node* options = file.root.find("option");
+  if (!options) return groups;
+  expect_kind(*options, Node::Kind::list, options->where("option"));
+  for (const Node& item : options->items) {
+    TableReader table(item, "option");
+    OptionGroup group;
+    group.name = table.text("group");
+    group.default_choice = table.text("default");
+    table.optional("title");
+    for (const auto& [name, choice] : table.required("choice", Node::Kind::table).entries) {
+      TableReader reader(choice, "option." + group.name + "." + name);
+      group.choices.push_back({name, reader.text_or("title", name), choice});
+      reader.optional("source");
+      reader.optional("remove", Node::Kind::list);
+      reader.optional("set", Node::Kind::table);
+      reader.optional("dose", Node::Kind::list);
+      reader.finish();
+    }
+    table.finish();
+    if (!find_choice(group, group.default_choice)) throw unknown_name(table.where("default"), "choice", group.default_choice, names_of({group}));
+    for (const auto& other : groups)
+      if (other.name == group.name) throw InputError(table.where("group"), fmt::format("group \"{}\" is declared twice", group.name));
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+Choices select_choices(const std::vector<OptionGroup>& groups, std::span<const std::string> arms,
+                       const std::optional<std::string>& level, const std::string& where) {
+  std::vector<std::string> chosen(groups.size());
+  const auto choose = [&](std::size_t g, const std::string& name) {
+    if (!chosen[g].empty() && chosen[g] != name)
+      throw InputError(where, fmt::format("\"{}\" and \"{}\" are both choices of {}", chosen[g], name, groups[g].name), "give one of them");
+    chosen[g] = name;
+  };
+  if (level) {
+    const auto group = std::find_if(groups.begin(), groups.end(), [](const OptionGroup& g) { return g.name == "level"; });
+    if (group == groups.end()) throw InputError(where, fmt::format("there are no levels, \"{}\" was given", *level), "use --arm for the choices of this regimen");
+    if (!find_choice(*group, *level)) throw unknown_name(where, "level", *level, names_of({*group}));
+    choose(static_cast<std::size_t>(group - groups.begin()), *level);
+  }
+  for (const std::string& arm : arms) {
+    const auto equals = arm.find('=');
+    const std::string group_name = equals == std::string::npos ? "" : arm.substr(0, equals);
+    const std::string choice = equals == std::string::npos ? arm : arm.substr(equals + 1);
+    std::vector<std::size_t> hits;
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      if ((group_name.empty() || groups[g].name == group_name) && find_choice(groups[g], choice)) hits.push_back(g);
+    if (hits.empty()) {
+      if (groups.empty()) throw InputError(where, fmt::format("there are no arms, \"{}\" was given", arm));
+      throw unknown_name(where, "arm", arm, names_of(groups));
+    }
+    if (hits.size() > 1) throw InputError(where, fmt::format("arm \"{}\" stands in several groups", choice), fmt::format("write {}={}", groups[hits[0]].name, choice));
+    choose(hits[0], choice);
+  }
+  Choices choices;
+  for (std::size_t g = 0; g < groups.size(); ++g) choices.emplace_back(groups[g].name, chosen[g].empty() ? groups[g].default_choice : chosen[g]);
+  return choices;
+}
+
+std::vector<Choices> all_choices(const std::vector<OptionGroup>& groups) {
+  std::vector<Choices> all{{}};
+  for (const auto& group : groups) {
+    std::vector<Choices> longer;
+    for (const auto& start : all)
+      for (const auto& choice : group.choices) {
+        longer.push_back(start);
+        longer.back().emplace_back(group.name, choice.name);
+      }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+std::string label_of(const Choices& choices) {
+  std::string label;
+  for (const auto& [group, choice] : choices) {
+    if (!label.empty()) label += "_";
+    label += group == "level" ? "level-" + choice : choice;
+  }
+  return label.empty() ? "default" : label;
+}
+
+Patch parse_patch(const std::string& key_and_value, const std::string& where) {
+  const auto equals = key_and_value.find('=');
+  if (equals == std::string::npos || equals == 0) throw InputError(where, fmt::format("cannot read \"{}\"", key_and_value), "expected KEY=VALUE");
+  Patch patch;
+  patch.key = key_and_value.substr(0, equals);
+  while (!patch.key.empty() && patch.key.back() == ' ') patch.key.pop_back();
+  std::string value = key_and_value.substr(equals + 1);
+  while (!value.empty() && value.front() == ' ') value.erase(value.begin());
+  try {
+    const TomlFile file = parse_toml("format = 1\nvalue = " + value, where);
+    patch.value = *file.root.find("value");
+  } catch (const InputError&) {
+    patch.value = text_node(value, where);
+  }
+  const auto relocate = [&where](auto&& self, Node& node) -> void {
+    node.line = 0;
+    node.file = where;
+    for (Node& item : node.items) self(self, item);
+    for (auto& [name, entry] : node.entries) self(self, entry);
+  };
+  relocate(relocate, patch.value);
+  return patch;
+}
+
+Node resolve(const TomlFile& file, const std::vector<OptionGroup>& groups, const Choices& choices, std::span<const Patch> patches) {
+  Node root = file.root;
+  root.erase("option");
+  if (!root.find("dose")) {
+    Node none;
+    none.kind = Node::Kind::list;
+    none.file = file.name;
+    root.set("dose", none);
+  }
+  expect_kind(*root.find("dose"), Node::Kind::list, root.where("dose"));
+  for (const auto& [group_name, choice_name] : choices) {
+    const auto group = std::find_if(groups.begin(), groups.end(), [&](const OptionGroup& g) { return g.name == group_name; });
+    const Node& table = find_choice(*group, choice_name)->table;
+    Node& doses = *root.find("dose");
+    if (const Node* remove = table.find("remove")) {
+      for (const Node& id : remove->items) {
+        const auto removed = std::erase_if(doses.items, [&](const Node& dose) { return dose.find("id") && dose.find("id")->text == id.text; });
+        if (removed == 0) throw InputError(id.where("remove"), fmt::format("no dose \"{}\" to remove", id.text));
+      }
+    }
+    if (const Node* added = table.find("dose")) doses.items.insert(doses.items.end(), added->items.begin(), added->items.end());
+    if (const Node* set = table.find("set"))
+      for (const auto& [key, value] : set->entries) apply(root, {key, value});
+  }
+  for (const Patch& patch : patches) apply(root, patch);
+  return root;
+}
+
+}  // namespace nkpk

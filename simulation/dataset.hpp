@@ -1,0 +1,21 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nkpk/core/named_array.hpp"
+#include "nkpk/simulation/report.hpp"
+
+namespace nkpk {
+
+/// One run as named arrays with units: what archives hold and Python reads. docs/archive_format.md lists the content.
+Group to_group(const Trajectory& trajectory, const std::vector<Metric>& metrics);
+
+/// Program, compiler, libraries, machine, command line, time: attributes of the group `provenance`.
+/// `extra` adds what only the caller knows, for example the HDF5 version.
+Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra);
+
+/// An archive of one run (the run is the root) or of several (each in /simulation/LABEL).
+Group archive_of(const std::vector<std::pair<std::string, Group>>& runs, const Group& provenance);
+
+}  // namespace nkpk

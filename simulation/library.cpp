@@ -1,0 +1,363 @@
+#include "nkpk/simulation/library.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "nkpk/core/error.hpp"
+
+namespace nkpk {
+namespace fs = std::filesystem;
+namespace {
+
+std::optional<fs::path> upwards_from(fs::path place) {
+  std::error_code error;
+  place = fs::weakly_canonical(place, error);
+  for (; !place.empty(); place = place.parent_path()) {
+    for (const char* relative : {"params", "share/nkpk/params"})
+      if (fs::exists(place / relative / "model.toml", error)) return place / relative;
+    if (place == place.parent_path()) break;
+  }
+  return std::nullopt;
+}
+
+fs::path this_binary() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&this_binary), &info) && info.dli_fname && std::string_view(info.dli_fname).find('/') != std::string_view::npos)
+    return info.dli_fname;
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error);  // a program found through PATH
+}
+
+fs::path find_folder() {
+  if (const char* set = std::getenv("NKPK_PARAMS"); set && *set) {
+    if (!fs::exists(fs::path(set) / "model.toml")) throw InputError("NKPK_PARAMS", fmt::format("no model.toml in {}", set), "expected a folder of parameter files");
+    return set;
+  }
+  if (const auto found = upwards_from(this_binary().parent_path())) return *found;
+  throw InputError("", "the parameter files were not found", "set NKPK_PARAMS or give --params FOLDER");
+}
+
+bool inside(Domain domain, double value) {
+  switch (domain) {
+    case Domain::positive: return value > 0;
+    case Domain::non_negative: return value >= 0;
+    case Domain::fraction: return value >= 0 && value <= 1;
+  }
+  return false;
+}
+
+std::string expected(Domain domain) {
+  switch (domain) {
+    case Domain::positive: return "expected more than 0";
+    case Domain::non_negative: return "expected 0 or more";
+    case Domain::fraction: return "expected 0 to 1";
+  }
+  return "";
+}
+
+ParameterRecord read_record(const Node& node, const std::string& name, const std::string& unit, Domain domain) {
+  TableReader table(node, name);
+  ParameterRecord r;
+  r.name = name;
+  r.unit = unit;
+  r.domain = domain;
+  r.where = node.where(name);
+  r.title = table.text("name");
+  const Quantity value = table.required_quantity("value");
+  r.text = value.text;
+  r.value = value.in(unit);
+  if (!inside(domain, r.value)) throw InputError(value.where, fmt::format("\"{}\" is out of range", value.text), expected(domain));
+  // bounds stand in the unit of the value as written
+  const double factor = value.unit.factor / parse_unit(unit, "").factor;
+  if (const Node* bounds = table.optional("bounds", Node::Kind::list)) {
+    if (bounds->items.size() != 2 || bounds->items[0].kind != Node::Kind::number || bounds->items[1].kind != Node::Kind::number ||
+        !(bounds->items[0].number < bounds->items[1].number))
+      throw InputError(table.where("bounds"), "is not [lower, upper]");
+    r.lower = bounds->items[0].number * factor;
+    r.upper = bounds->items[1].number * factor;
+  }
+  if (const Node* cv = table.optional("cv_percent", Node::Kind::number)) {
+    r.cv_percent = cv->number;
+    if (!(r.cv_percent > 0)) throw InputError(table.where("cv_percent"), "is not positive");
+  }
+  r.status = table.text("status");
+  const std::vector<std::string> statuses{"measured", "derived", "assumed"};
+  if (std::find(statuses.begin(), statuses.end(), r.status) == statuses.end()) throw unknown_name(table.where("status"), "status", r.status, statuses);
+  r.source = table.text("source");
+  r.note = table.text_or("note", "");
+  table.finish();
+  return r;
+}
+
+// Reads [module.key] tables for every field of a visit and refuses what the visit does not know.
+template <class P, class Visit>
+ParameterTable read_table(const TomlFile& file, Visit&& visit, const std::vector<std::string>& other_keys) {
+  ParameterTable table;
+  P fields{};
+  visit(fields, [&](std::string_view module, const char* key, const char* unit, Domain domain, double&) {
+    const std::string name = fmt::format("{}.{}", module, key);
+    const Node* group = file.root.find(std::string(module));
+    const Node* node = group ? group->find(key) : nullptr;
+    if (!node) throw InputError(file.name, fmt::format("no parameter \"{}\"", name), fmt::format("expected a table [{}] with a value in {}", name, unit));
+    table.records.push_back(read_record(*node, name, unit, domain));
+  });
+  std::vector<std::string> modules = other_keys;
+  for (const auto& record : table.records) modules.push_back(record.name.substr(0, record.name.find('.')));
+  for (const auto& [module, node] : file.root.entries) {
+    if (std::find(modules.begin(), modules.end(), module) == modules.end()) throw unknown_name(node.where(module), "table", module, modules);
+    if (std::find(other_keys.begin(), other_keys.end(), module) != other_keys.end()) continue;
+    expect_kind(node, Node::Kind::table, node.where(module));
+    for (const auto& [key, value] : node.entries)
+      if (!table.find(module + "." + key)) throw unknown_name(value.where(module + "." + key), "parameter", module + "." + key, table.names());
+  }
+  return table;
+}
+
+template <class P, class Visit>
+P fill(const ParameterTable& table, Visit&& visit) {
+  P p{};
+  visit(p, [&](std::string_view module, const char* key, const char*, Domain, double& value) {
+    value = table.at(fmt::format("{}.{}", module, key)).value;
+  });
+  return p;
+}
+
+const auto visit_model = [](auto& p, auto&& v) { Parameters<double>::visit(p, v); };
+const auto visit_product = [](auto& p, auto&& v) {
+  ProductParams<double>::visit(p, [&](const char* key, const char* unit, Domain domain, auto& value) { v("product", key, unit, domain, value); });
+};
+
+double in_range(const Quantity& q, const char* unit, double low, double high) {
+  const double value = q.in(unit);
+  if (!(value >= low && value <= high)) throw InputError(q.where, fmt::format("\"{}\" is out of range", q.text), fmt::format("expected {} to {} {}", low, high, unit));
+  return value;
+}
+
+double interpolate(const Node& rows, double age_y, std::size_t column) {
+  const auto value = [&](std::size_t i, std::size_t j) { return rows.items[i].items[j].number; };
+  std::size_t i = 1;
+  while (i + 1 < rows.items.size() && value(i, 0) < age_y) ++i;
+  const double w = (age_y - value(i - 1, 0)) / (value(i, 0) - value(i - 1, 0));
+  return value(i - 1, column) + w * (value(i, column) - value(i - 1, column));
+}
+
+// "3y-girl", "6mo-boy", "0d-girl": a patient's table for a typical child or adult of that age
+std::optional<Node> patient_by_age(const std::string& text, const fs::path& folder, InputTexts& inputs) {
+  const auto dash = text.rfind('-');
+  if (dash == std::string::npos || dash == 0 || !std::isdigit(static_cast<unsigned char>(text[0]))) return std::nullopt;
+  const std::string who = text.substr(dash + 1);
+  const bool male = who == "boy" || who == "man" || who == "male", female = who == "girl" || who == "woman" || who == "female";
+  if (!male && !female) return std::nullopt;
+  const Quantity age = parse_quantity(text.substr(0, dash), "patient " + text);
+  const double age_y = in_range(age, "y", 0, 90);
+  const TomlFile file = read_toml(folder / "patients" / "by_age.toml");
+  inputs["patients/by_age.toml"] = file.content;
+  TableReader table(file.root, "");
+  const Node& rows = table.required(male ? "male" : "female", Node::Kind::list);
+  Node patient;
+  patient.file = "patient " + text;
+  const auto put = [&](const char* key, const std::string& value) { patient.set(key, text_node(value, patient.file)); };
+  put("name", text);
+  put("title", fmt::format("typical {}, {}", male ? (age_y < 18 ? "boy" : "man") : (age_y < 18 ? "girl" : "woman"), text.substr(0, dash)));
+  put("source", table.text("source"));
+  put("sex", male ? "male" : "female");
+  put("age", fmt::format("{} y", age_y));
+  put("weight", fmt::format("{:.4g} kg", interpolate(rows, age_y, 1)));
+  put("height", fmt::format("{:.4g} cm", interpolate(rows, age_y, 2)));
+  return patient;
+}
+
+}  // namespace
+
+ParameterRecord* ParameterTable::find(const std::string& name) {
+  const auto it = std::find_if(records.begin(), records.end(), [&](const ParameterRecord& r) { return r.name == name; });
+  return it == records.end() ? nullptr : &*it;
+}
+
+const ParameterRecord& ParameterTable::at(const std::string& name) const {
+  const auto it = std::find_if(records.begin(), records.end(), [&](const ParameterRecord& r) { return r.name == name; });
+  if (it == records.end()) throw unknown_name("", "parameter", name, names());
+  return *it;
+}
+
+std::vector<std::string> ParameterTable::names() const {
+  std::vector<std::string> all;
+  for (const auto& r : records) all.push_back(r.name);
+  return all;
+}
+
+void ParameterTable::set(const std::string& name, const Node& value, const std::string& source) {
+  ParameterRecord* record = find(name);
+  if (!record) throw unknown_name(value.where(), "parameter", name, names());
+  const Quantity q = quantity_of(value, value.where(name));
+  const double number = q.in(record->unit);
+  if (!inside(record->domain, number)) throw InputError(q.where, fmt::format("\"{}\" is out of range", q.text), expected(record->domain));
+  record->value = number;
+  record->text = q.text;
+  record->source = source;
+  record->note.clear();
+  record->where = q.where;
+}
+
+void ParameterTable::set_number(const std::string& name, double value, const std::string& unit, const std::string& source) {
+  ParameterRecord* record = find(name);
+  if (!record) throw unknown_name(source, "parameter", name, names());
+  record->value = value * conversion_factor(unit, record->unit);
+  record->text = fmt::format("{} {}", value, unit);
+  record->source = source;
+  record->where = source;
+}
+
+Library::Library(const fs::path& folder) : folder_(folder.empty() ? find_folder() : folder) {
+  if (!fs::exists(folder_ / "model.toml")) throw InputError(folder_.string(), "no model.toml there", "expected a folder of parameter files");
+}
+
+std::vector<std::string> Library::names(const std::string& kind) const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_ / kind, error))
+    if (entry.path().extension() == ".toml" && entry.path().stem() != "by_age") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TomlFile Library::file(const std::string& kind, const std::string& name_or_path) const {
+  const bool is_path = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
+  if (is_path) return read_toml(name_or_path);
+  const auto known = names(kind);
+  if (std::find(known.begin(), known.end(), name_or_path) == known.end())
+    throw unknown_name("", kind.substr(0, kind.size() - 1), name_or_path, known);
+  TomlFile file = read_toml(folder_ / kind / (name_or_path + ".toml"));
+  return file;
+}
+
+TomlFile Library::regimen(const std::string& name_or_path) const { return file("regimens", name_or_path); }
+
+ParameterTable Library::parameters(InputTexts& inputs) const {
+  const TomlFile file = read_toml(folder_ / "model.toml");
+  inputs["model.toml"] = file.content;
+  ParameterTable table = read_table<Parameters<double>>(file, visit_model, {"format", "switches"});
+  if (const Node* switches = file.root.find("switches")) {
+    TableReader reader(*switches, "switches");
+    if (const Node* lq = reader.optional("linear_quadratic", Node::Kind::flag)) table.linear_quadratic = lq->flag;
+    reader.finish();
+  }
+  return table;
+}
+
+Product Library::product(const std::string& name_or_path, InputTexts& inputs) const {
+  TomlFile file = this->file("products", name_or_path);
+  Product product;
+  TableReader table(file.root, "");
+  product.name = table.text("name");
+  product.title = table.text_or("title", product.name);
+  inputs["products/" + product.name + ".toml"] = file.content;
+  std::vector<std::string> seen{product.name};
+  // entries of the product itself win over those it takes from another one
+  for (const Node* like = file.root.find("like"); like;) {
+    const TomlFile base = this->file("products", like->text);
+    if (std::find(seen.begin(), seen.end(), like->text) != seen.end()) throw InputError(like->where("like"), fmt::format("\"{}\" refers back to itself", like->text));
+    seen.push_back(like->text);
+    inputs["products/" + like->text + ".toml"] = base.content;
+    if (!file.root.find("product")) {
+      Node none;
+      none.file = file.name;
+      file.root.set("product", none);
+    }
+    Node& own = *file.root.find("product");
+    if (const Node* values = base.root.find("product"))
+      for (const auto& [key, value] : values->entries)
+        if (!own.find(key)) own.entries.emplace_back(key, value);
+    file.root.erase("like");
+    if (const Node* next = base.root.find("like")) file.root.set("like", *next);
+    like = file.root.find("like");
+  }
+  product.table = read_table<ProductParams<double>>(file, visit_product, {"format", "name", "title"});
+  return product;
+}
+
+Patient Library::patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs) const {
+  Node root;
+  if (auto typical = patient_by_age(name_or_path, folder_, inputs)) {
+    root = *typical;
+  } else {
+    TomlFile file = this->file("patients", name_or_path);
+    inputs["patients/" + name_or_path] = file.content;
+    root = file.root;
+  }
+  const std::vector<std::string> keys{"sex", "age", "weight", "height", "nk_count", "t_count", "treg_count", "wbc_count", "eGFR", "creatinine", "blood_volume"};
+  for (const auto& [key, value] : patches.entries) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) throw unknown_name(value.where("patient." + key), "key of a patient", key, keys);
+    root.set(key, value);
+  }
+  TableReader table(root, "patient");
+  table.optional("format");
+  Patient q;
+  q.name = table.text("name");
+  q.title = table.text_or("title", q.name);
+  q.source = table.text_or("source", "");
+  const std::string sex = table.text("sex");
+  if (sex != "male" && sex != "female") throw unknown_name(table.where("sex"), "sex", sex, {"male", "female"});
+  q.sex = sex == "male" ? Sex::male : Sex::female;
+  q.age_y = in_range(table.required_quantity("age"), "y", 0, 90);
+  q.weight_kg = in_range(table.required_quantity("weight"), "kg", 0.5, 300);
+  q.height_cm = in_range(table.required_quantity("height"), "cm", 20, 250);
+  const auto optional = [&](const char* key, const char* unit, double low, double high, double& target) {
+    if (const auto value = table.quantity(key)) target = in_range(*value, unit, low, high);
+  };
+  constexpr double smallest = 1e-6;  // a count of zero leaves no set-point to return to
+  optional("nk_count", "cells/uL", smallest, 1e5, q.nk_per_uL);
+  optional("t_count", "cells/uL", smallest, 1e6, q.t_per_uL);
+  optional("treg_count", "cells/uL", smallest, 1e5, q.treg_per_uL);
+  optional("wbc_count", "cells/uL", smallest, 1e6, q.wbc_per_uL);
+  optional("eGFR", "mL/min/1.73m^2", 1, 300, q.eGFR_mL_per_min_per_1_73m2);
+  optional("creatinine", "mg/dL", 0.05, 20, q.creatinine_mg_per_dL);
+  optional("blood_volume", "L", 0.05, 15, q.blood_volume_L);
+  if (const Node* own = table.optional("parameters", Node::Kind::table)) parameters = *own;
+  table.finish();
+  return q;
+}
+
+std::map<std::string, Lloq> Library::lloqs(InputTexts& inputs) const {
+  const TomlFile file = read_toml(folder_ / "observables.toml");
+  inputs["observables.toml"] = file.content;
+  TableReader table(file.root, "");
+  table.required("format");
+  std::map<std::string, Lloq> all;
+  const std::map<std::string, std::string> units{{"cells", "cells/uL"}, {"chimerism", "%"}, {"il15", "pg/mL"}, {"il2", "IU/mL"}, {"concentration", "mg/L"}};
+  TableReader lloq(table.required("lloq", Node::Kind::table), "lloq");
+  for (const auto& [key, unit] : units) {
+    TableReader entry(lloq.required(key, Node::Kind::table), "lloq." + key);
+    all[key] = {entry.required_quantity("value").in(unit), unit, entry.text("source")};
+    entry.optional("note");
+    entry.finish();
+  }
+  lloq.finish();
+  table.finish();
+  return all;
+}
+
+Parameters<double> to_parameters(const ParameterTable& table) { return fill<Parameters<double>>(table, visit_model); }
+ProductParams<double> to_product(const ParameterTable& table) { return fill<ProductParams<double>>(table, visit_product); }
+
+void check_parameters(const Parameters<double>& p, const std::string& where) {
+  const auto require = [&](bool holds, const std::string& problem, const std::string& hint) {
+    if (!holds) throw InputError(where, problem, hint);
+  };
+  const auto nk = CytokineSignal::prepare<double>(p);
+  require(p.nk.phi > 0 && p.nk.phi < 1, fmt::format("nk.phi = {}", p.nk.phi), "the blood share must lie between 0 and 1");
+  require(p.il15.fc < 1, fmt::format("il15.fc = {}", p.il15.fc), "the lymphocyte share of IL-15 loss must be below 1");
+  require(p.nk.dmin < p.host_nk.d0 && p.host_nk.d0 < p.host_nk.dmax,
+          fmt::format("nk.dmin = {}, host_nk.d0 = {}, host_nk.dmax = {} 1/d", p.nk.dmin, p.host_nk.d0, p.host_nk.dmax), "the baseline needs dmin < d0 < dmax");
+  require(nk.p0 < nk.d0, fmt::format("proliferation at baseline {:.4g} is not below host_nk.d0 = {} 1/d", nk.p0, nk.d0),
+          "lower host_nk.pmax or raise host_nk.E15");
+  require(nk.kTB > 0, fmt::format("return from tissue would be {:.4g} 1/d", nk.kTB), "raise nk.kBT or nk.phi");
+  require(p.host_nk.kap > 1, fmt::format("host_nk.kap = {}", p.host_nk.kap), "the precursor ceiling must be above 1");
+  require(p.busulfan.age_adult > p.busulfan.age_child, "busulfan.age_adult is not above busulfan.age_child", "");
+}
+
+}  // namespace nkpk

@@ -1,0 +1,355 @@
+#include "nkpk/simulation/scenario.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "nkpk/core/error.hpp"
+
+namespace nkpk {
+namespace {
+
+constexpr double same_time_d = 1e-9;  // 0.1 ms: two computed times closer than this are one
+
+std::vector<Route> routes() {
+  std::vector<Route> all;
+  for (const DrugRoute& d : drug_routes) all.push_back({d.drug, d.route, d.unit, d.needs_duration});
+  return all;
+}
+const std::vector<Route>& known_routes() {
+  static const std::vector<Route> all = routes();
+  return all;
+}
+const DrugRoute& drug_route(const DoseEntry& dose) {
+  return drug_routes[static_cast<std::size_t>(dose.how - known_routes().data())];
+}
+
+/// The amount of one administration in the route's unit for this patient: absolute, per kg or per m2.
+double absolute_amount(const DoseEntry& dose, const Body<double>& body) {
+  const Quantity& q = *dose.amount;
+  const std::string unit(dose.how->unit);
+  const auto fits = [&](const std::string& candidate) { return q.unit.same_dimension(parse_unit(candidate, "")); };
+  if (fits(unit)) return dose.share * q.in(unit);
+  if (fits(unit + "/kg")) return dose.share * q.in(unit + "/kg") * body.weight_kg;
+  if (fits(unit + "/m^2")) return dose.share * q.in(unit + "/m^2") * body.bsa_m2;
+  throw InputError(q.where, fmt::format("\"{}\" is not an amount of {}", q.text, dose.drug), fmt::format("expected {0}, {0}/kg or {0}/m^2", unit));
+}
+
+void apply_patient(const Patient& patient, ParameterTable& table, std::vector<std::string>& warnings) {
+  const std::string source = "patient " + patient.name;
+  if (std::isfinite(patient.t_per_uL)) table.set_number("t_cells.T0", patient.t_per_uL, "cells/uL", source);
+  if (std::isfinite(patient.treg_per_uL)) table.set_number("treg.R0", patient.treg_per_uL, "cells/uL", source);
+  if (std::isfinite(patient.nk_per_uL)) table.set_number("host_nk.NK0", patient.nk_per_uL, "cells/uL", source);
+  if (patient.age_y < 1.0 / 12 || patient.age_y > 75) warnings.push_back(fmt::format("age {:.3g} y lies outside 1 month-75 years, the range of the sources", patient.age_y));
+}
+
+void apply_sets(const std::vector<Patch>& patches, ParameterTable& table) {
+  for (const Patch& patch : patches) {
+    if (patch.key == "switches.linear_quadratic") {
+      expect_kind(patch.value, Node::Kind::flag, patch.value.where(patch.key));
+      table.linear_quadratic = patch.value.flag;
+    } else {
+      table.set(patch.key, patch.value, "ASSUMED: set by the user");
+    }
+  }
+}
+
+void warn_outside_bounds(const ParameterTable& table, std::vector<std::string>& warnings) {
+  for (const auto& r : table.records)
+    if (r.value < r.lower || r.value > r.upper)
+      warnings.push_back(fmt::format("{} = {} lies outside its plausible range {:.4g} to {:.4g} {}", r.name, r.text, r.lower, r.upper, r.unit));
+}
+
+struct Lot {
+  ProductParams<double> params;
+  std::string product;
+};
+
+// The product of one dose with what is known of this lot (C4, C16).
+Lot lot_of(const DoseEntry& dose, const Regimen& regimen, const Library& library, const std::vector<Patch>& product_patches,
+           std::vector<Product>& products, InputTexts& inputs) {
+  const std::string name = dose.product.empty() ? regimen.product : dose.product;
+  if (name.empty()) throw InputError(dose.where, "no product is named", "expected product = \"NAME\" in the dose or the regimen");
+  auto it = std::find_if(products.begin(), products.end(), [&](const Product& p) { return p.name == name; });
+  if (it == products.end()) {
+    products.push_back(library.product(name, inputs));
+    apply_sets(product_patches, products.back().table);
+    it = std::prev(products.end());
+  }
+  Lot lot{to_product(it->table), it->name};
+  if (dose.f_NK) lot.params.f_NK = dose.f_NK->in("1");
+  if (dose.f_T) lot.params.f_T = dose.f_T->in("1");
+  if (dose.viability) lot.params.viability = dose.viability->in("1");
+  return lot;
+}
+
+double chi_of(const std::string& donor, const Parameters<double>& p) {
+  if (donor == "haploidentical") return p.rejection.chi_haploidentical;
+  if (donor == "matched") return p.rejection.chi_matched;
+  if (donor == "cord-blood") return p.rejection.chi_cord_blood;
+  return p.rejection.chi_autologous;
+}
+
+std::vector<Administration> expand(const Regimen& regimen, const Body<double>& body) {
+  std::vector<Administration> all;
+  for (std::size_t d = 0; d < regimen.doses.size(); ++d) {
+    const DoseEntry& dose = regimen.doses[d];
+    for (const double start : dose.times_d) {
+      Administration a;
+      a.start_d = start;
+      a.duration_d = dose.duration_d;
+      a.dose = d;
+      a.unit = std::string(dose.how->unit);
+      a.amount = dose.amount ? absolute_amount(dose, body) : NAN;
+      a.entering = a.amount;
+      all.push_back(a);
+    }
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.start_d < b.start_d - same_time_d; });
+  return all;
+}
+
+void refuse_t_cells(const Scenario& s) {
+  if (!s.regimen.product_t_cells) return;
+  const double limit = s.regimen.product_t_cells->in("cells/kg");
+  double total = 0;
+  for (const auto& a : s.administrations) {
+    if (a.cohort < 0) continue;
+    const DoseEntry& dose = s.regimen.doses[a.dose];
+    total += a.t_cells_per_kg;
+    const bool alone = a.t_cells_per_kg > limit * (1 + 1e-12);
+    if (alone || total > limit * (1 + 1e-12))
+      throw InputError(dose.where, fmt::format("{} T cells/kg in the product {} on day {} exceed the limit of {}",
+                                               fmt::format("{:.3g}", alone ? a.t_cells_per_kg : total), alone ? "given" : "given so far", a.start_d,
+                                               s.regimen.product_t_cells->text),
+                       "lower the dose or the product's f_T");
+  }
+}
+
+void check_conditions(const Scenario& s, std::vector<std::string>& warnings) {
+  for (const Condition& c : s.regimen.conditions) {
+    if (!c.min_days && !c.max_days) continue;
+    for (const auto& a : s.administrations) {
+      const auto listed = [&](const std::vector<std::string>& ids, const Administration& x) {
+        return std::find(ids.begin(), ids.end(), s.regimen.doses[x.dose].id) != ids.end();
+      };
+      if (!listed(c.before, a)) continue;
+      double last = -INFINITY;
+      for (const auto& b : s.administrations)
+        if (b.start_d < a.start_d && listed(c.after, b)) last = std::max(last, b.start_d);
+      if (!std::isfinite(last)) continue;
+      const double days = std::floor(a.start_d + same_time_d) - std::floor(last + same_time_d);  // calendar days (C41)
+      if ((c.min_days && days < *c.min_days) || (c.max_days && days > *c.max_days))
+        warnings.push_back(fmt::format("day {}: condition not met: {} ({} d)", a.start_d, c.text, days));
+    }
+  }
+}
+
+GraftDose<double> graft_dose(const DoseEntry& dose, const Parameters<double>& p) {
+  GraftDose<double> g{p.graft.NK_dose, p.graft.CD34_dose, p.graft.CD3_dose, dose.myeloablative};
+  if (dose.nk_dose) g.NK_per_kg = dose.nk_dose->in("cells/kg");
+  if (dose.cd34_dose) g.CD34_per_kg = dose.cd34_dose->in("cells/kg");
+  if (dose.cd3_dose) g.CD3_per_kg = dose.cd3_dose->in("cells/kg");
+  return g;
+}
+
+AffineJump<double> bolus(const std::vector<InputRate<double>>& weights, double amount) {
+  AffineJump<double> jump;
+  for (const auto& w : weights) jump.push_back({w.state, {{w.state, 1.0}}, w.rate * amount});
+  return jump;
+}
+
+Timeline make_timeline(const Scenario& s) {
+  Timeline line;
+  std::vector<double>& times = line.times;
+  for (const auto& a : s.administrations) {
+    times.push_back(a.start_d);
+    const Action action = drug_route(s.regimen.doses[a.dose]).action;
+    if (a.duration_d > 0 && action == Action::input) times.push_back(a.start_d + a.duration_d);
+  }
+  for (const auto& w : s.regimen.windows) times.push_back(w.start_d), times.push_back(w.end_d);
+  std::sort(times.begin(), times.end());
+  times.erase(std::unique(times.begin(), times.end(), [](double a, double b) { return b - a < same_time_d; }), times.end());
+  const auto index = [&](double t) {
+    return static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), t - same_time_d) - times.begin());
+  };
+
+  line.jumps.resize(times.size());
+  line.rates.resize(times.size() + 1);
+  line.windows.resize(times.size() + 1);
+  // one pass per rank, so that at one time irradiation comes first, then the graft, then doses in file order (C2)
+  for (const Action rank : {Action::survival, Action::graft, Action::impulse, Action::input}) {
+    for (const auto& a : s.administrations) {
+      const DoseEntry& dose = s.regimen.doses[a.dose];
+      const DrugRoute& how = drug_route(dose);
+      if (how.action != rank) continue;
+      const std::size_t start = index(a.start_d);
+      if (rank == Action::survival) {
+        line.jumps[start].push_back(irradiation_jump(s.constants, a.entering));
+      } else if (rank == Action::graft) {
+        line.jumps[start].push_back(graft_jump(s.constants, graft_dose(dose, s.p)));
+      } else {
+        const auto weights = entry_weights(how, s.constants, a.cohort < 0 ? 0 : static_cast<std::size_t>(a.cohort));
+        if (rank == Action::impulse || a.duration_d == 0) {
+          line.jumps[start].push_back(bolus(weights, a.entering));
+        } else {
+          // half-open: segments after start, up to and including the one that ends at the end of the infusion
+          const std::size_t end = index(a.start_d + a.duration_d);
+          for (std::size_t k = start + 1; k <= end; ++k)
+            for (const auto& w : weights) line.rates[k].push_back({w.state, w.rate * a.entering / a.duration_d});
+        }
+      }
+    }
+  }
+  for (const auto& w : s.regimen.windows)
+    for (std::size_t k = index(w.start_d) + 1; k <= index(w.end_d); ++k) {
+      if (w.name == "steroid") line.windows[k].steroid = w.value;
+      if (w.name == "treg_depletion") line.windows[k].treg_depletion = w.value;
+      if (w.name == "il15_induction") line.windows[k].il15_induction = w.value;
+    }
+  return line;
+}
+
+std::vector<double> output_grid(const Scenario& s, double step) {
+  std::vector<double> times;
+  const double n = std::floor((s.t_end_d - s.t_start_d) / step + 1e-9);
+  if (n > 5e6) throw InputError("output_step", fmt::format("gives {} outputs", n), "expected at most 5e6");
+  for (double i = 0; i <= n; ++i) times.push_back(std::round((s.t_start_d + i * step) * 1e9) / 1e9);
+  for (const double t : s.timeline.times)
+    if (t <= s.t_end_d) times.push_back(t);
+  for (const auto& c : s.cohorts)
+    if (c.end_d + 1 <= s.t_end_d) times.push_back(c.end_d + 1);  // where the reported maximum may begin (C33)
+  times.push_back(s.t_end_d);
+  std::sort(times.begin(), times.end());
+  // of two times that are one, keep the event's own value
+  std::vector<double> unique;
+  for (const double t : times) {
+    if (!unique.empty() && t - unique.back() < same_time_d) {
+      if (std::binary_search(s.timeline.times.begin(), s.timeline.times.end(), t)) unique.back() = t;
+      continue;
+    }
+    unique.push_back(t);
+  }
+  return unique;
+}
+
+void switch_off(const std::vector<std::string>& names, ModuleSet& modules) {
+  for (const std::string& name : names) {
+    const auto it = std::find(module_names.begin(), module_names.end(), name);
+    if (it == module_names.end()) throw unknown_name("--without", "mechanism", name, {module_names.begin(), module_names.end()});
+    modules.set(static_cast<Module>(it - module_names.begin()), false);
+  }
+}
+
+}  // namespace
+
+Leukocytes leukocytes_at(const LeukocyteTables& t, double day) {
+  Leukocytes m;
+  m.host = t.host.at(day);
+  m.graft = t.graft.at(day);
+  if (!t.monocytes_host.empty()) {
+    m.monocytes_host = t.monocytes_host.at(day);
+    m.monocytes_graft = t.monocytes_graft.at(day);
+  }
+  m.blasts = t.blasts.at(day);
+  return m;
+}
+
+Scenario make_scenario(const Library& library, const Request& request) {
+  Scenario s;
+  const TomlFile file = library.regimen(request.regimen);
+  s.inputs["regimens/" + std::filesystem::path(file.name).filename().string()] = file.content;
+  const auto groups = option_groups(file);
+  s.choices = select_choices(groups, request.arms, request.level, file.name);
+  s.label = label_of(s.choices);
+
+  std::vector<Patch> regimen_patches, model_patches, product_patches;
+  for (const std::string& text : request.sets) {
+    Patch patch = parse_patch(text, "--set " + text);
+    (is_regimen_key(patch.key) ? regimen_patches : patch.key.starts_with("product.") ? product_patches : model_patches).push_back(std::move(patch));
+  }
+  s.regimen = parse_regimen(resolve(file, groups, s.choices, regimen_patches), known_routes());
+
+  Node own_parameters;
+  s.patient = library.patient(request.patient.value_or(s.regimen.patient), s.regimen.patient_patches, own_parameters, s.inputs);
+  s.parameters = library.parameters(s.inputs);
+  apply_patient(s.patient, s.parameters, s.warnings);
+  for (const auto& [name, value] : own_parameters.entries) s.parameters.set(name, value, "patient " + s.patient.name);
+  apply_sets(model_patches, s.parameters);
+  const double NK0 = s.parameters.at("host_nk.NK0").value, NK0_min = s.parameters.at("host_nk.NK0_min").value;
+  if (NK0 < NK0_min) {
+    s.warnings.push_back(fmt::format("NK count {:.4g}/uL before conditioning is below {:.4g}/uL, which is used instead", NK0, NK0_min));
+    s.parameters.set_number("host_nk.NK0", NK0_min, "cells/uL", "host_nk.NK0_min");
+  }
+  s.p = to_parameters(s.parameters);
+  check_parameters(s.p, request.regimen);
+  warn_outside_bounds(s.parameters, s.warnings);
+  const Body<double> body = Physiology::body(s.patient, s.p.physiology);
+
+  s.administrations = expand(s.regimen, body);
+  std::vector<Cohort<double>> cohorts;
+  std::map<std::size_t, int> infusions_of_dose;
+  for (auto& a : s.administrations) {
+    const DoseEntry& dose = s.regimen.doses[a.dose];
+    if (dose.drug != "nk_cells") continue;
+    const Lot lot = lot_of(dose, s.regimen, library, product_patches, s.products, s.inputs);
+    a.cohort = static_cast<std::ptrdiff_t>(cohorts.size());
+    a.entering = a.amount * lot.params.f_NK * lot.params.viability;
+    a.t_cells_per_kg = a.amount / body.weight_kg * lot.params.f_T;
+    cohorts.push_back({a.start_d, lot.params});
+    const int nth = ++infusions_of_dose[a.dose];
+    s.cohorts.push_back({dose.times_d.size() > 1 ? fmt::format("{}-{}", dose.id, nth) : dose.id, lot.product, a.start_d, a.start_d + a.duration_d, a.entering});
+    if (cohorts.size() > InfusedNk::max_cohorts)
+      throw InputError(dose.where, "more than eight NK infusions", "each infusion is a cohort of its own, and eight are followed");
+  }
+  for (const Product& product : s.products) warn_outside_bounds(product.table, s.warnings);
+  if (!product_patches.empty() && s.products.empty()) throw InputError(product_patches[0].value.where(), "there is no NK product in this regimen");
+  refuse_t_cells(s);
+  check_conditions(s, s.warnings);
+  if (s.patient.weight_kg < 10)
+    for (const DoseEntry& dose : s.regimen.doses)
+      if (dose.amount && dose.amount->unit.powers[Unit::length_m] == -2) {
+        s.warnings.push_back(fmt::format("{:.3g} kg: doses per m2 are given as written, without a change to doses per kg below 10 kg", s.patient.weight_kg));
+        break;
+      }
+
+  ModuleSet modules;
+  switch_off(request.without, modules);
+  s.switched_off = request.without;
+  s.constants = prepare(s.p, body, chi_of(s.regimen.donor, s.p), cohorts, modules, s.parameters.linear_quadratic);
+  s.timeline = make_timeline(s);
+
+  double baseline = NAN;
+  if (std::isfinite(s.patient.wbc_per_uL)) {
+    const double alc = (s.p.host_nk.NK0 + s.p.t_cells.T0 + s.p.treg.R0) / (1 - s.p.blood_count.fB);
+    baseline = s.patient.wbc_per_uL - alc;
+    if (!(baseline > 0)) throw InputError("patient " + s.patient.name, fmt::format("wbc_count {}/uL is not above the lymphocytes, {:.4g}/uL", s.patient.wbc_per_uL, alc));
+  }
+  s.leukocytes = parse_leukocytes(s.regimen.leukocytes, baseline);
+  s.lloqs = library.lloqs(s.inputs);
+
+  s.t_end_d = request.horizon_d.value_or(s.regimen.horizon_d);
+  // one day before the first event (C1)
+  s.t_start_d = s.timeline.times.empty() ? std::min(0.0, s.t_end_d) - 1 : s.timeline.times.front() - 1;
+  if (!(s.t_end_d > s.t_start_d)) throw InputError(file.name, fmt::format("the horizon, day {}, is not after the start, day {}", s.t_end_d, s.t_start_d));
+  const double step = request.output_step_d.value_or(s.regimen.output_step_d);
+  if (!(step > 0)) throw InputError("output_step", fmt::format("is {}", step), "expected more than 0 d");
+  s.output_times_d = output_grid(s, step);
+  return s;
+}
+
+std::vector<Request> all_arms(const Library& library, const Request& request) {
+  const TomlFile file = library.regimen(request.regimen);
+  std::vector<Request> all;
+  for (const Choices& choices : all_choices(option_groups(file))) {
+    Request one = request;
+    one.arms.clear();
+    one.level.reset();
+    for (const auto& [group, choice] : choices) one.arms.push_back(group + "=" + choice);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+}  // namespace nkpk

@@ -1,0 +1,224 @@
+#include "nkpk/solvers/integrate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "nkpk/solvers/error_norm.hpp"
+#include "nkpk/solvers/steppers.hpp"
+
+namespace nkpk {
+namespace {
+
+using detail::Method;
+using detail::Trial;
+using detail::TryStep;
+
+// Step control: h <- h * clamp(safety * error^(-1 / (error_order + 1))); Hairer, Norsett and Wanner, Solving
+// Ordinary Differential Equations I, section II.4.
+constexpr double safety = 0.9, shrink_most = 0.2, grow_most = 5.0;
+// A step shorter than this many spacings of doubles at the times it joins is rounding, not integration.
+constexpr double fewest_spacings = 16;
+constexpr std::size_t steps_between_polls = 64;
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+std::span<const double> view(const Eigen::ArrayXd& a) {
+  return {a.data(), static_cast<std::size_t>(a.size())};
+}
+std::span<double> view(Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
+
+std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) {
+  for (Eigen::Index i = 0; i < a.size(); ++i) {
+    if (!std::isfinite(a[i])) return i;
+  }
+  return -1;
+}
+
+/// One call of integrate(): the state on its way from t0 to the last output.
+class Run {
+ public:
+  Run(const PiecewiseSystem& system, const SolverOptions& options, Solution& solution)
+      : system_(system),
+        options_(options),
+        solution_(solution),
+        method_(detail::find_method(options.method)),
+        try_step_(method_.make(system)),
+        trial_(system.size),
+        atol_(system.size) {
+    for (std::size_t i = 0; i < system.size; ++i) atol_[i] = system.atol[i] * options.atol_factor;
+  }
+
+  /// Takes its place at (t0, y0); events before t0 are over.
+  bool start(std::span<const double> y0, double t0) {
+    trial_.t = t0;
+    std::copy(y0.begin(), y0.end(), trial_.y.begin());
+    const auto& events = system_.event_times;
+    trial_.segment =
+        static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
+    forget_past();
+    const auto bad = first_non_finite(trial_.y);
+    return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
+  }
+
+  /// To t_stop, through every event up to and including it. False: stopped on the way, the solution says why.
+  bool advance_through_events(double t_stop) {
+    while (trial_.segment < system_.event_times.size() && system_.event_times[trial_.segment] <= t_stop) {
+      if (!advance(system_.event_times[trial_.segment]) || !act()) return false;
+    }
+    return advance(t_stop);
+  }
+
+  const Trial& now() const { return trial_; }
+
+ private:
+  bool act() {
+    solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.transpose();
+    system_.jump(trial_.segment, view(trial_.y));
+    ++trial_.segment;
+    forget_past();
+    const auto bad = first_non_finite(trial_.y);
+    return bad < 0 || fail_not_finite(bad, "the event at this time made it so: check the event's amounts");
+  }
+
+  /// After a jump neither the slope at the end of the last step nor its length means anything.
+  void forget_past() {
+    slope_is_known_ = false;
+    h_ = options_.initial_step_d;
+  }
+
+  /// Steps to t_stop exactly, within one segment.
+  bool advance(double t_stop) {
+    bool was_refused = false;
+    while (trial_.t < t_stop) {
+      if (!may_go_on()) return false;
+      if (!slope_is_known_) {
+        evaluate(trial_.t, trial_.y, trial_.slope);
+        slope_is_known_ = true;
+        const auto bad = first_non_finite(trial_.slope);
+        if (bad >= 0) return fail_not_finite(bad, "its derivative is not: check the model's values");
+      }
+      const double remaining = t_stop - trial_.t;
+      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() *
+                              std::max(std::abs(trial_.t), std::abs(t_stop));
+      const double planned = std::max(std::min(h_, options_.max_step_d), shortest);
+      // takes the last few spacings along, rather than leave a step of rounding errors
+      const bool is_clipped = planned >= remaining - shortest;
+      const double h = is_clipped ? remaining : planned;
+
+      try_step_(trial_, h);
+      error_ = error_norm(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)),
+                          view(std::as_const(trial_.y_new)), view(std::as_const(atol_)), options_.rtol);
+      const double t_new = is_clipped ? t_stop : trial_.t + h;
+      if (error_.value <= 1 && !method_.gives_new_slope) add_new_slope(t_new);
+
+      double factor = safety * std::pow(error_.value, -1.0 / (method_.error_order + 1));
+      if (error_.value <= 1) {
+        ++solution_.stats.steps_accepted;
+        factor = std::clamp(factor, shrink_most, was_refused ? 1.0 : grow_most);
+        // the step before clipping is remembered: a short last step says nothing against a long next one
+        h_ = is_clipped ? std::max(planned, h * factor) : h * factor;
+        was_refused = false;
+        trial_.t = t_new;
+        trial_.y.swap(trial_.y_new);
+        trial_.slope.swap(trial_.slope_new);
+      } else {
+        ++solution_.stats.steps_refused;
+        h_ = h * std::clamp(factor, shrink_most, safety);
+        was_refused = true;
+        if (h_ < shortest) return fail_too_small(h_);
+      }
+    }
+    return true;
+  }
+
+  /// A finite state with a non-finite slope is a dead end: found now, a shorter step may still avoid it.
+  void add_new_slope(double t_new) {
+    evaluate(t_new, trial_.y_new, trial_.slope_new);
+    const auto bad = first_non_finite(trial_.slope_new);
+    if (bad >= 0) error_ = {std::numeric_limits<double>::infinity(), static_cast<std::size_t>(bad)};
+  }
+
+  void evaluate(double t, const Eigen::ArrayXd& y, Eigen::ArrayXd& slope) {
+    system_.rhs(trial_.segment, t, view(y), view(slope));
+    ++trial_.rhs_calls;
+  }
+
+  bool may_go_on() {
+    const std::size_t steps = solution_.stats.steps_accepted + solution_.stats.steps_refused;
+    if (steps % steps_between_polls == 0 && options_.should_stop && options_.should_stop()) {
+      return fail(Status::interrupted, -1, "the run was asked to stop; start it again to have the rest");
+    }
+    if (steps < options_.max_steps) return true;
+    const auto worst = static_cast<std::ptrdiff_t>(error_.component);
+    return fail(
+        Status::max_steps, worst,
+        fmt::format("all {} steps are used up, component {} having the largest error: raise max_steps or "
+                    "rtol, or look for a rate constant that is far too large",
+                    steps, worst));
+  }
+
+  bool fail_too_small(double h) {
+    const auto worst = static_cast<std::ptrdiff_t>(error_.component);
+    if (!std::isfinite(error_.value)) {
+      return fail_not_finite(worst,
+                             "no step is short enough to avoid it: check the model's values near this time");
+    }
+    return fail(
+        Status::step_too_small, worst,
+        fmt::format("component {} would need a step of {:.3g} d, too short to move the time: raise rtol or "
+                    "atol_factor, or look for a value that grows without bound",
+                    worst, h));
+  }
+
+  bool fail_not_finite(std::ptrdiff_t component, std::string_view what_to_try) {
+    return fail(Status::not_finite, component,
+                fmt::format("component {} is not finite; {}", component, what_to_try));
+  }
+
+  bool fail(Status status, std::ptrdiff_t component, const std::string& why) {
+    solution_.status = status;
+    solution_.component = component;
+    solution_.message = fmt::format("stopped at t = {:.10g} d: {}", trial_.t, why);
+    return false;
+  }
+
+  const PiecewiseSystem& system_;
+  const SolverOptions& options_;
+  Solution& solution_;
+  const Method& method_;
+  TryStep try_step_;
+  Trial trial_;
+  Eigen::ArrayXd atol_;
+  ErrorNorm error_;
+  double h_ = 0;  ///< next trial step before any clipping [d]
+  bool slope_is_known_ = false;
+};
+
+}  // namespace
+
+Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0,
+                   std::span<const double> output_times, const SolverOptions& options) {
+  options.validate();
+  detail::check_problem(system, y0, t0, output_times);
+  const auto rows = [&](std::size_t n) {
+    return RowMatrix::Constant(static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(system.size), nan);
+  };
+  Solution solution;
+  solution.states = rows(output_times.size());
+  solution.before_events = rows(system.event_times.size());
+
+  Run run(system, options, solution);
+  bool goes_on = run.start(y0, t0);
+  for (std::size_t i = 0; goes_on && i < output_times.size(); ++i) {
+    goes_on = run.advance_through_events(output_times[i]);
+    if (goes_on) solution.states.row(static_cast<Eigen::Index>(i)) = run.now().y.transpose();
+  }
+  solution.t_reached = run.now().t;
+  solution.stats.rhs_calls = run.now().rhs_calls;
+  return solution;
+}
+
+}  // namespace nkpk

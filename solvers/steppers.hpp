@@ -1,0 +1,50 @@
+#pragma once
+// Private to solvers/: what the segment loop asks of a one-step method.
+#include <Eigen/Core>
+#include <cstddef>
+#include <functional>
+
+#include "nkpk/solvers/integrate.hpp"
+
+namespace nkpk::detail {
+
+/// All that one trial step reads and writes; each array [size].
+struct Trial {
+  explicit Trial(std::size_t size)
+      : y(static_cast<Eigen::Index>(size)),
+        slope(y.size()),
+        y_new(y.size()),
+        slope_new(y.size()),
+        error(y.size()) {}
+
+  std::size_t segment = 0;
+  double t = 0;               ///< [d]
+  Eigen::ArrayXd y, slope;    ///< in: state at t and its right-hand side
+  Eigen::ArrayXd y_new;       ///< out: state at t + h
+  Eigen::ArrayXd slope_new;   ///< out: right-hand side at (t + h, y_new), only where Method::gives_new_slope
+  Eigen::ArrayXd error;       ///< out: estimated error of y_new
+  std::size_t rhs_calls = 0;  ///< a method adds its own
+};
+
+/// Fills the outputs of a trial for a step of length h [d]. Keeps nothing from one call to the next but
+/// scratch space, so that after a jump a fresh slope in the Trial is all it takes to start afresh.
+using TryStep = std::function<void(Trial&, double h)>;
+
+struct Method {
+  const char* name;
+  int error_order;       ///< error grows as h^(error_order + 1)
+  bool gives_new_slope;  ///< its last stage is that at (t + h, y_new), and counts in the error
+  TryStep (*make)(const PiecewiseSystem&);  ///< the system must outlive the result
+};
+
+TryStep make_dopri5(const PiecewiseSystem& system);
+TryStep make_fehlberg78(const PiecewiseSystem& system);
+
+/// Throws InputError with the known names.
+const Method& find_method(const std::string& name);
+
+/// Throws InputError for sizes that do not fit, tolerances that are not positive and times out of order.
+void check_problem(const PiecewiseSystem& system, std::span<const double> y0, double t0,
+                   std::span<const double> output_times);
+
+}  // namespace nkpk::detail

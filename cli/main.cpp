@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   simulate->add_option("--output-step", arguments.request.output_step_d, "days between outputs")->type_name("D");
   simulate->add_option("--solver", arguments.solver.method, "see nkpk list")->type_name("S")->capture_default_str();
   simulate->add_option("--rtol", arguments.solver.rtol, "relative tolerance")->capture_default_str();
+  simulate->add_option("--atol-factor", arguments.solver.atol_factor, "multiplies every absolute tolerance")->capture_default_str();
   simulate->add_option("--max-steps", arguments.solver.max_steps, "step budget of one run")->capture_default_str();
   simulate->add_option("-o,--out", arguments.out, "FILE.h5 for one archive, a folder for one archive per run")->type_name("OUT");
   simulate->add_flag("--force", arguments.force, "replace existing archives");

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/core/error.hpp"
@@ -18,6 +21,9 @@ using nlohmann::json;
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
+
+// Bytes that are not UTF-8, for example in a file name, must not stop the output.
+std::string dump(const json& value) { return value.dump(2, ' ', false, json::error_handler_t::replace); }
 
 json number_or_null(double v) { return std::isfinite(v) ? json(v) : json(nullptr); }
 
@@ -58,9 +64,8 @@ std::string summary_table(const std::vector<Run>& runs) {
       for (const Metric& m : run.metrics)
         if (m.name == name) row.push_back(number(m.value, m.qualifier));
     rows.push_back(row);
-    for (std::size_t i = 0; i < run.metrics.size(); ++i) {
-      const Metric& m = run.metrics[i];
-      if (m.name.starts_with("first_infusion")) extra += fmt::format("  {}: {}: {}\n", run.name, m.title, number(100 * m.value) + " %");
+    for (const Metric& m : run.metrics) {
+      if (m.of_regimen) extra += fmt::format("  {}: {}: {}\n", run.name, m.title, number(100 * m.value) + " %");
     }
   }
   return table(rows) + (extra.empty() ? "" : "\n" + extra);
@@ -68,6 +73,34 @@ std::string summary_table(const std::vector<Run>& runs) {
 
 // FILE.h5 for one archive; FOLDER or FOLDER/ for one archive per run
 bool is_archive_path(const std::string& out) { return out.ends_with(".h5") || out.ends_with(".hdf5") || out.ends_with(".nc"); }
+
+fs::path path_in(const std::string& folder, const Scenario& s) { return fs::path(folder) / s.regimen.name / (s.label + ".h5"); }
+
+// Says no before hours of work, not after.
+void check_out(const std::string& out, bool force, const std::vector<Scenario>& scenarios) {
+  if (out.empty()) return;
+  std::set<std::string> names;
+  for (const Scenario& s : scenarios)
+    if (!names.insert(run_name(s)).second) throw InputError(out, fmt::format("\"{}\" would be written twice", run_name(s)), "give every run once, and regimens different names");
+  std::error_code error;
+  if (is_archive_path(out)) {
+    const fs::path folder = fs::path(out).has_parent_path() ? fs::path(out).parent_path() : fs::path(".");
+    if (!fs::exists(folder, error)) throw InputError(out, fmt::format("the folder {} does not exist", folder.string()));
+    if (!fs::is_directory(folder, error)) throw InputError(out, fmt::format("{} is not a folder", folder.string()));
+    if (fs::is_directory(out, error)) throw InputError(out, "is a folder, not a file");
+    if (!force && fs::exists(out, error)) throw InputError(out, "exists already", "give --force to replace it");
+    return;
+  }
+  if (fs::exists(out, error) && !fs::is_directory(out, error))
+    throw InputError(out, "is not a folder", "expected FILE.h5 for one archive or a folder for one archive per run");
+  for (const Scenario& s : scenarios)
+    if (!force && fs::exists(path_in(out, s), error)) throw InputError(path_in(out, s).string(), "exists already", "give --force to replace it");
+  for (const Scenario& s : scenarios) {
+    const fs::path folder = path_in(out, s).parent_path();
+    fs::create_directories(folder, error);
+    if (error) throw InputError(folder.string(), error.message());
+  }
+}
 
 }  // namespace
 
@@ -99,7 +132,7 @@ int list(const Common& common) {
   text += "\n";
   all["solvers"] = solver_names();
   all["folder"] = library.folder().string();
-  fmt::print("{}", common.json ? all.dump(2) + "\n" : text);
+  fmt::print("{}", common.json ? dump(all) + "\n" : text);
   return 0;
 }
 
@@ -124,7 +157,7 @@ int check(const Common& common, const std::vector<std::string>& files) {
     text += fmt::format("{}: {} combination{} of arms and levels, no errors\n", file, n, n == 1 ? "" : "s");
     all.push_back({{"file", file}, {"combinations", n}, {"warnings", warnings}});
   }
-  fmt::print("{}", common.json ? all.dump(2) + "\n" : text);
+  fmt::print("{}", common.json ? dump(all) + "\n" : text);
   return 0;
 }
 
@@ -142,12 +175,14 @@ int show(const Common& common, const Request& request) {
                       {"unit", a.unit}, {"stated", d.amount_text}, {"why", d.why}, {"source", d.source}, {"assumed", d.assumed}});
   }
   const json all{{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"calendar", events}, {"warnings", s.warnings}};
-  fmt::print("{}\n", all.dump(2));
+  fmt::print("{}\n", dump(all));
   return 0;
 }
 
 int simulate(const Common& common, const SimulateArguments& arguments) {
   const Library library(common.params);
+  const auto solvers = solver_names();
+  if (std::find(solvers.begin(), solvers.end(), arguments.solver.method) == solvers.end()) throw unknown_name("--solver", "solver", arguments.solver.method, solvers);
   arguments.solver.validate();
   // everything is read and checked before anything is written
   std::vector<Scenario> scenarios;
@@ -157,21 +192,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
     for (const Request& one : arguments.all_arms ? all_arms(library, request) : std::vector<Request>{request}) scenarios.push_back(make_scenario(library, one));
   }
   const bool one_file = is_archive_path(arguments.out);
-  const auto path_of = [&](const Scenario& s) { return fs::path(arguments.out) / s.regimen.name / (s.label + ".h5"); };
-  if (!arguments.out.empty()) {
-    if (!one_file) {
-      std::error_code error;
-      if (fs::exists(arguments.out, error) && !fs::is_directory(arguments.out, error))
-        throw InputError(arguments.out, "is not a folder", "expected FILE.h5 for one archive or a folder for one archive per run");
-      for (const auto& s : scenarios) {
-        if (!arguments.force && fs::exists(path_of(s), error)) throw InputError(path_of(s).string(), "exists already", "give --force to replace it");
-        fs::create_directories(path_of(s).parent_path(), error);
-        if (error) throw InputError(path_of(s).parent_path().string(), error.message());
-      }
-    } else if (!arguments.force && fs::exists(arguments.out)) {
-      throw InputError(arguments.out, "exists already", "give --force to replace it");
-    }
-  }
+  check_out(arguments.out, arguments.force, scenarios);
 
   std::signal(SIGINT, [](int) { interrupted = 1; });
   auto should_stop = [] { return interrupted != 0; };
@@ -186,13 +207,14 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
     Progress progress(scenarios.size(), common.quiet);
     for (const Scenario& s : scenarios) {
       const Trajectory t = nkpk::simulate(s, options);
+      if (interrupted) break;  // what is not finished is not written
       Run run{run_name(s), {}, report(t), t.ok(), t.solution.message};
       all_ok = all_ok && run.ok;
       Group group;
       if (!arguments.out.empty()) group = to_group(t, run.metrics);
       std::string file;
       if (!arguments.out.empty() && !one_file) {
-        file = path_of(s).string();
+        file = path_in(arguments.out, s).string();
         archive::write(file, archive_of({{s.label, std::move(group)}}, origin), arguments.force);
       } else if (one_file) {
         file = arguments.out;
@@ -205,15 +227,19 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
         for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run.name, warning);
       progress.step(run.name);
       runs.push_back(std::move(run));
-      if (interrupted) break;
     }
+  }
+  if (interrupted) {
+    const bool some = !one_file && !arguments.out.empty() && !runs.empty();
+    fmt::print(stderr, "nkpk: interrupted; {}\n", some ? fmt::format("{} of {} runs are written to {}", runs.size(), scenarios.size(), arguments.out) : "nothing is written");
+    return 128 + SIGINT;
   }
   if (one_file) archive::write(arguments.out, archive_of(groups, origin), arguments.force);
 
   if (common.json) {
     json all = json::array();
     for (const Run& run : runs) all.push_back(run.summary);
-    fmt::print("{}\n", all.dump(2));
+    fmt::print("{}\n", dump(all));
   } else if (!common.quiet) {
     fmt::print("{}", summary_table(runs));
     if (!arguments.out.empty()) fmt::print("\nwritten to {}\n", arguments.out);
@@ -262,7 +288,7 @@ int info(const Common& common, const fs::path& path) {
     }
     std::size_t n_times = 0, n_observables = 0;
     for (const auto& array : run->arrays) {
-      if (array.name == "time") n_times = array.shape[0];
+      if (array.name == "time") n_times = array.shape.empty() ? 1 : array.shape[0];
       else if (array.dims.size() == 1 && array.dims[0] == "time") ++n_observables;
     }
     const Group* states = group(*run, "states");
@@ -270,16 +296,19 @@ int info(const Common& common, const fs::path& path) {
     entry["n_times"] = n_times;
     if (const Group* metrics = group(*run, "report")) {
       for (const auto& array : metrics->arrays) {
-        const double value = std::get<std::vector<double>>(array.data).at(0);
+        const auto* values = std::get_if<std::vector<double>>(&array.data);
+        if (!values || values->size() != 1) continue;
+        const double value = values->front();
         const auto qualifier = array.attributes.find("qualifier");
-        const std::string sign = qualifier == array.attributes.end() ? "" : std::get<std::string>(qualifier->second);
+        const auto* text_of = qualifier == array.attributes.end() ? nullptr : std::get_if<std::string>(&qualifier->second);
+        const std::string sign = text_of ? *text_of : "";
         text += fmt::format("  {:<40} {:>10} {}\n", array.name, number(value, sign), array.unit == "1" ? "" : array.unit);
         entry["report"][array.name] = number_or_null(value);
       }
     }
     summary["runs"].push_back(entry);
   }
-  fmt::print("{}", common.json ? summary.dump(2) + "\n" : text);
+  fmt::print("{}", common.json ? dump(summary) + "\n" : text);
   return 0;
 }
 

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <new>
 
 #include "commands.hpp"
 #include "nkpk/archive/archive.hpp"
@@ -9,12 +12,43 @@
 
 namespace {
 
-constexpr int bad_input = 2;
+constexpr int cannot_go_on = 1, bad_input = 2;
 
+// As it can be typed again: quoted where a shell would take it apart.
 std::string command_line(int argc, char** argv) {
+  const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
   std::string text;
-  for (int i = 0; i < argc; ++i) text += (i ? " " : "") + std::string(argv[i]);
+  for (int i = 0; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word.empty() || word.find_first_not_of(plain) != std::string::npos) {
+      for (std::size_t at = 0; (at = word.find('\'', at)) != std::string::npos; at += 4) word.replace(at, 1, "'\\''");
+      word = "'" + word + "'";
+    }
+    text += (i ? " " : "") + word;
+  }
   return text;
+}
+
+// What CLI11 could not read, with the nearest name where one is misspelt.
+std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::vector<std::string> commands;
+  for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());
+  std::string problem = error.what();
+  if (app.get_subcommands().empty()) {
+    if (argc < 2) return fmt::format("no command given; known: {}", fmt::join(commands, ", "));
+    if (argv[1][0] != '-') return nkpk::unknown_name("", "command", argv[1], commands).what();
+    return problem + "; see nkpk --help";
+  }
+  const CLI::App* sub = app.get_subcommands()[0];
+  const std::string help = fmt::format("; see nkpk {} --help", sub->get_name());
+  if (!dynamic_cast<const CLI::ExtrasError*>(&error) || sub->remaining().empty()) return problem + help;
+  const std::string wrong = sub->remaining()[0];
+  if (!wrong.starts_with("-")) return fmt::format("nothing more was expected, found \"{}\"", wrong) + help;
+  std::vector<std::string> options;
+  for (const CLI::Option* option : sub->get_options())
+    for (const auto& name : option->get_lnames()) options.push_back("--" + name);
+  const std::string near = nkpk::nearest_name(wrong, options);
+  return fmt::format("unknown option \"{}\"{}{}", wrong, near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near), help);
 }
 
 }  // namespace
@@ -62,28 +96,41 @@ int main(int argc, char** argv) {
   simulate->add_option("--solver", arguments.solver.method, "see nkpk list")->type_name("S")->capture_default_str();
   simulate->add_option("--rtol", arguments.solver.rtol, "relative tolerance")->capture_default_str();
   simulate->add_option("--atol-factor", arguments.solver.atol_factor, "multiplies every absolute tolerance")->capture_default_str();
-  simulate->add_option("--max-steps", arguments.solver.max_steps, "step budget of one run")->capture_default_str();
-  simulate->add_option("-o,--out", arguments.out, "FILE.h5 for one archive, a folder for one archive per run")->type_name("OUT");
+  simulate->add_option("--max-steps", arguments.solver.max_steps, "step budget of one run")->capture_default_str()->check(CLI::PositiveNumber);
+  simulate->add_option("-o,--out", arguments.out, "FILE.h5 for one archive, a folder for one archive per run")->type_name("OUT")
+      ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
   simulate->add_flag("--force", arguments.force, "replace existing archives");
 
   std::string archive_path;
   CLI::App* info = shared(app.add_subcommand("info", "say what an archive holds"));
   info->add_option("ARCHIVE", archive_path, "an archive")->required();
 
-  try {
-    app.parse(argc, argv);
+  const auto run = [&] {
     if (app.got_subcommand("list")) return cli::list(common);
     if (app.got_subcommand(check)) return cli::check(common, files);
     if (app.got_subcommand(show)) return cli::show(common, arguments.request);
     if (app.got_subcommand(simulate)) return cli::simulate(common, arguments);
     return cli::info(common, archive_path);
+  };
+  try {
+    app.parse(argc, argv);
+    const int code = run();
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+    fmt::print(stderr, "nkpk: the output cannot be written\n");
+    return cannot_go_on;
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "nkpk: {}; see nkpk --help\n", error.what());
+    fmt::print(stderr, "nkpk: {}\n", parse_problem(app, error, argc, argv));
     return bad_input;
   } catch (const InputError& error) {
     fmt::print(stderr, "nkpk: {}\n", error.what());
     return bad_input;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "nkpk: out of memory; fewer runs, days or outputs need less\n");
+    return cannot_go_on;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "nkpk: internal error, please report it: {}\n", error.what());
+    return cannot_go_on;
   }
 }

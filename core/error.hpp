@@ -17,6 +17,10 @@ class InputError : public std::runtime_error {
 /// The member of `names` closest to `wrong` (edit distance), or "" when none is near enough to be meant.
 std::string nearest_name(std::string_view wrong, const std::vector<std::string>& names);
 
+/// A name that may stand in file names, archives and on the command line: letters, digits and "_-+.", no leading dot.
+/// Throws InputError otherwise.
+void expect_plain_name(const std::string& where, std::string_view kind, std::string_view name);
+
 /// `unknown X "wrong"; did you mean "near"? known: a, b, c` as the two halves of an InputError.
 InputError unknown_name(const std::string& where, std::string_view kind, std::string_view wrong,
                         const std::vector<std::string>& names);

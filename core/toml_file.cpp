@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <sstream>
 
 #include "nkpk/core/error.hpp"
 
@@ -24,36 +23,62 @@ std::string name_of(Node::Kind kind) {
   return "";
 }
 
-Node convert(const toml::node& from, const std::string& file) {
+constexpr std::size_t largest_file = std::size_t{16} << 20;  // bytes; /dev/zero has no end
+constexpr int deepest = 32;
+
+void expect_printable(const std::string& text, const std::string& where) {
+  const auto bad = [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r'; };
+  if (std::any_of(text.begin(), text.end(), bad) || text.find('\x7f') != std::string::npos)
+    throw InputError(where, "holds a control character", "expected plain text");
+}
+
+// The parser limits the depth of lists and inline tables, but not of a.b.c...: 200,000 parts use up its stack.
+void refuse_deep_keys(const std::string& content, const std::string& name) {
+  constexpr int most_dots = 50;
+  int line = 1, dots = 0;
+  for (const char c : content) {
+    if (c == '.') ++dots;
+    if (c == ',' || c == '=' || c == '\n') dots = 0;
+    if (c == '\n') ++line;
+    if (dots > most_dots) throw InputError(fmt::format("{}:{}", name, line), fmt::format("more than {} dots in a row", most_dots), "the file is not a table of values");
+  }
+}
+
+Node convert(const toml::node& from, const std::string& file, const std::string& path, int depth) {
   Node to;
   to.line = static_cast<int>(from.source().begin.line);
   to.file = file;
+  if (depth > deepest) throw InputError(to.where(path), "tables or lists are nested too deep", fmt::format("expected at most {} levels", deepest));
   if (const auto* table = from.as_table()) {
     to.kind = Node::Kind::table;
     // toml++ sorts by key; the order of the file matters for options and for messages
     std::vector<std::pair<toml::source_position, std::pair<std::string, Node>>> placed;
-    for (const auto& [key, value] : *table)
-      placed.push_back({value.source().begin, {std::string(key.str()), convert(value, file)}});
+    for (const auto& [key, value] : *table) {
+      const std::string name(key.str());
+      expect_printable(name, to.where("a key"));
+      placed.push_back({value.source().begin, {name, convert(value, file, path.empty() ? name : path + "." + name, depth + 1)}});
+    }
     std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [position, entry] : placed) to.entries.push_back(std::move(entry));
   } else if (const auto* array = from.as_array()) {
     to.kind = Node::Kind::list;
-    for (const auto& value : *array) to.items.push_back(convert(value, file));
+    for (const auto& value : *array) to.items.push_back(convert(value, file, path, depth + 1));
   } else if (const auto* text = from.as_string()) {
     to.kind = Node::Kind::text;
     to.text = text->get();
+    expect_printable(to.text, to.where(path));
   } else if (const auto* integer = from.as_integer()) {
     to.kind = Node::Kind::number;
     to.number = static_cast<double>(integer->get());
   } else if (const auto* real = from.as_floating_point()) {
     to.kind = Node::Kind::number;
     to.number = real->get();
-    if (!std::isfinite(to.number)) throw InputError(to.where(), "a number must be finite");
+    if (!std::isfinite(to.number)) throw InputError(to.where(path), "a number must be finite");
   } else if (const auto* flag = from.as_boolean()) {
     to.kind = Node::Kind::flag;
     to.flag = flag->get();
   } else {
-    throw InputError(to.where(), "dates and times are not used here", "expected a text such as \"2 d\"");
+    throw InputError(to.where(path), "dates and times are not used here", "expected a text such as \"2 d\"");
   }
   return to;
 }
@@ -97,16 +122,19 @@ TomlFile parse_toml(const std::string& content, const std::string& name) {
   TomlFile file;
   file.name = name;
   file.content = content;
+  refuse_deep_keys(content, name);
   try {
     const toml::table table = toml::parse(content, name);
-    file.root = convert(table, name);
+    file.root = convert(table, name, "", 0);
   } catch (const toml::parse_error& error) {
     throw InputError(fmt::format("{}:{}", name, error.source().begin.line), std::string(error.description()), "the file is not valid TOML");
   }
+  if (content.find_first_not_of(" \t\r\n") == std::string::npos) throw InputError(name, "is empty", "expected a TOML file with format = 1 at its top");
   const Node* format = file.root.find("format");
   if (!format) throw InputError(name, "no key \"format\"", "expected format = 1 at the top of the file");
   if (format->kind != Node::Kind::number || format->number != 1)
-    throw InputError(format->where("format"), "unknown format", "this program reads format = 1");
+    throw InputError(format->where("format"), fmt::format("is {}", format->kind == Node::Kind::number ? fmt::format("{}", format->number) : format->kind_name()),
+                     "this program reads format = 1");
   return file;
 }
 
@@ -115,14 +143,20 @@ TomlFile read_toml(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path, error)) throw InputError(path.string(), "is a folder", "expected a TOML file");
   std::ifstream stream(path, std::ios::binary);
   if (!stream) throw InputError(path.string(), "cannot be opened", "expected a readable TOML file");
-  std::ostringstream content;
-  content << stream.rdbuf();
+  std::string content;
+  std::vector<char> buffer(std::size_t{1} << 16);
+  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), stream.gcount() > 0) {
+    content.append(buffer.data(), static_cast<std::size_t>(stream.gcount()));
+    if (content.size() > largest_file) throw InputError(path.string(), fmt::format("is larger than {} MiB", largest_file >> 20), "expected a TOML file");
+  }
   if (stream.bad()) throw InputError(path.string(), "cannot be read");
-  return parse_toml(content.str(), path.string());
+  return parse_toml(content, path.string());
 }
 
 void expect_kind(const Node& node, Node::Kind kind, const std::string& where) {
-  if (node.kind != kind) throw InputError(where, fmt::format("is {}", node.kind_name()), fmt::format("expected {}", name_of(kind)));
+  if (node.kind == kind) return;
+  const bool brackets = kind == Node::Kind::list && node.kind == Node::Kind::table;
+  throw InputError(where, fmt::format("is {}", node.kind_name()), fmt::format("expected {}{}", name_of(kind), brackets ? ": double brackets around a table's name make it one of a list" : ""));
 }
 
 Quantity quantity_of(const Node& node, const std::string& where) {
@@ -144,8 +178,7 @@ TableReader::TableReader(const Node& table, std::string path) : table_(table), p
 
 std::string TableReader::where(const std::string& key) const {
   const Node* node = table_.find(key);
-  const std::string full = path_.empty() ? key : path_ + "." + key;
-  return node ? node->where(full) : table_.where(full);
+  return node ? node->where(path(key)) : table_.where(path(key));
 }
 
 const Node* TableReader::optional(const std::string& key, std::optional<Node::Kind> kind) {
@@ -159,10 +192,9 @@ const Node& TableReader::required(const std::string& key, std::optional<Node::Ki
   const Node* node = optional(key, kind);
   if (!node) {
     // a misspelt key is better named than the missing one it stands for
-    std::vector<std::string> known(asked_.begin(), asked_.end());
     std::string hint;
     for (const auto& [name, value] : table_.entries)
-      if (!asked_.contains(name) && nearest_name(name, {key}) == key) hint = fmt::format("did you mean it by \"{}\"?", name);
+      if (!asked_.contains(name) && nearest_name(name, {key}) == key) hint = fmt::format("did you write it as \"{}\"?", name);
     throw InputError(table_.where(path_), fmt::format("no key \"{}\"", key), hint);
   }
   return *node;
@@ -186,8 +218,7 @@ Quantity TableReader::required_quantity(const std::string& key) { return quantit
 void TableReader::finish() const {
   for (const auto& [key, value] : table_.entries) {
     if (asked_.contains(key)) continue;
-    const std::string full = path_.empty() ? key : path_ + "." + key;
-    throw unknown_name(value.where(full), "key", key, {asked_.begin(), asked_.end()});
+    throw unknown_name(value.where(path(key)), "key", key, {asked_.begin(), asked_.end()});
   }
 }
 

@@ -49,6 +49,9 @@ class TableReader {
   TableReader(const Node& table, std::string path);
 
   bool has(const std::string& key) const { return table_.find(key) != nullptr; }
+  bool asked(const std::string& key) const { return asked_.contains(key); }
+  /// "path.key", without the place
+  std::string path(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
   const Node* optional(const std::string& key, std::optional<Node::Kind> kind = {});
   const Node& required(const std::string& key, std::optional<Node::Kind> kind = {});
   std::string text(const std::string& key);

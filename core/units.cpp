@@ -1,7 +1,9 @@
 #include "nkpk/core/units.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <vector>
@@ -43,6 +45,10 @@ class Parser {
 
  private:
   [[noreturn]] void fail() const {
+    if (text_.find(',') != std::string_view::npos)
+      throw InputError(where_, fmt::format("cannot read the unit \"{}\"", text_), "write decimals with a point, for example \"1.5 mg\"");
+    if (text_.find("\xC2\xB5") != std::string_view::npos || text_.find("\xCE\xBC") != std::string_view::npos)
+      throw InputError(where_, fmt::format("cannot read the unit \"{}\"", text_), "write micro as u, for example \"ug\" or \"uL\"");
     throw InputError(where_, fmt::format("cannot read the unit \"{}\"", text_), "for example \"mg/m^2\" or \"1/d/(cells/uL)\"");
   }
   void skip_blanks() {
@@ -71,6 +77,7 @@ class Parser {
 
   Unit factor() {
     if (take('(')) {
+      if (++depth_ > 20) fail();  // brackets without end must not use up the stack
       const Unit unit = expression();
       if (!take(')')) fail();
       return unit;
@@ -120,12 +127,16 @@ class Parser {
     }
     std::vector<std::string> names;
     for (const Known& known : known_units) names.emplace_back(known.name);
-    throw unknown_name(where_, "unit", name, names);
+    if (name == "mcg") throw InputError(where_, "unknown unit \"mcg\"", "did you mean \"ug\"?");
+    const std::string near = nearest_name(name, names);
+    throw InputError(where_, fmt::format("unknown unit \"{}\"", name),
+                     (near.empty() ? "" : fmt::format("did you mean \"{}\"? ", near)) + fmt::format("known: {}", fmt::join(names, " ")));
   }
 
   std::string_view text_;
   const std::string& where_;
   std::size_t position_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace
@@ -156,7 +167,9 @@ double Quantity::in(std::string_view target_unit) const {
                      target.dimensionless() ? "expected a pure number" : fmt::format("expected a value in {}", target_unit));
   }
   // the same unit must give back the same digits: no factor/factor
-  return unit.factor == target.factor ? number : number * unit.factor / target.factor;
+  const double value = unit.factor == target.factor ? number : number * unit.factor / target.factor;
+  if (!std::isfinite(value)) throw InputError(where, fmt::format("\"{}\" is out of range", text), fmt::format("in {} it is no finite number", target_unit));
+  return value;
 }
 
 Quantity parse_quantity(std::string_view text, const std::string& where) {
@@ -175,6 +188,9 @@ Quantity parse_quantity(std::string_view text, const std::string& where) {
   std::string_view unit(rest, static_cast<std::size_t>(end - rest));
   while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
   while (!unit.empty() && unit.back() == ' ') unit.remove_suffix(1);
+  // a unit may hold numbers (L/h/1.73m^2), but "1 500mg" is no 500 mg taken once
+  if (!unit.empty() && std::isdigit(static_cast<unsigned char>(unit.front())) && unit != "1" && !unit.starts_with("1/"))
+    throw InputError(where, fmt::format("cannot read \"{}\" as a quantity", text), "two numbers stand before the unit; expected \"number unit\", for example \"25 mg/m^2\"");
   quantity.unit = parse_unit(unit, where);
   return quantity;
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -34,11 +35,36 @@ std::vector<std::string> split_dots(const std::string& key) {
   return parts;
 }
 
-const std::vector<std::string>& dose_keys() {
-  static const std::vector<std::string> keys{"drug", "route", "amount", "course", "fraction", "days", "start", "every", "count",
-                                             "times_of_day", "duration", "product", "f_NK", "f_T", "viability", "myeloablative",
-                                             "nk_dose", "cd34_dose", "cd3_dose", "why", "source", "assumed"};
-  return keys;
+// Ids of all doses that some arm may have, each once.
+std::vector<std::string> ids_of_all_arms(const Node& root, const std::vector<OptionGroup>& groups) {
+  std::vector<std::string> ids;
+  const auto collect = [&ids](const Node* doses) {
+    if (!doses) return;
+    for (const Node& dose : doses->items)
+      if (const Node* id = dose.find("id"); id && std::find(ids.begin(), ids.end(), id->text) == ids.end()) ids.push_back(id->text);
+  };
+  collect(root.find("dose"));
+  for (const auto& group : groups)
+    for (const auto& choice : group.choices) collect(choice.table.find("dose"));
+  return ids;
+}
+
+// Conditions and reports may name a dose of another arm, but not one that no arm has.
+void check_references(const Node& root, const std::vector<OptionGroup>& groups) {
+  const auto ids = ids_of_all_arms(root, groups);
+  const auto known = [&ids](const std::string& id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+  if (const Node* conditions = root.find("condition"))
+    for (const Node& condition : conditions->items)
+      for (const char* key : {"before", "after"})
+        if (const Node* list = condition.find(key))
+          for (const Node& id : list->items)
+            if (id.kind == Node::Kind::text && !known(id.text)) throw unknown_name(id.where(std::string("condition.") + key), "dose", id.text, ids);
+  if (const Node* reports = root.find("report"))
+    for (const Node& report : reports->items)
+      if (const Node* infusion = report.find("infusion"); infusion && infusion->kind == Node::Kind::text && !known(infusion->text)) {
+        const auto dash = infusion->text.rfind('-');  // "nk-2": the second infusion of the dose "nk"
+        if (dash == std::string::npos || !known(infusion->text.substr(0, dash))) throw unknown_name(infusion->where("report.infusion"), "dose", infusion->text, ids);
+      }
 }
 
 // giving one way of saying a thing takes back the other
@@ -51,7 +77,8 @@ void drop_alternatives(Node& dose, const std::string& key) {
 
 void apply(Node& root, const Patch& patch) {
   const auto parts = split_dots(patch.key);
-  const std::string place = patch.value.where();
+  // --set says the key itself
+  const std::string place = patch.value.line > 0 ? patch.value.where(patch.key) : patch.value.where();
   const std::string& head = parts[0];
   if (head == "dose") {
     if (parts.size() != 3) throw InputError(place, fmt::format("cannot read \"{}\"", patch.key), "expected dose.ID.KEY");
@@ -66,7 +93,7 @@ void apply(Node& root, const Patch& patch) {
         if (id->text == parts[1]) dose = &item;
       }
     if (!dose) throw unknown_name(place, "dose", parts[1], ids);
-    if (std::find(dose_keys().begin(), dose_keys().end(), parts[2]) == dose_keys().end())
+    if (parts[2] == "id" || std::find(dose_keys().begin(), dose_keys().end(), parts[2]) == dose_keys().end())
       throw unknown_name(place, "key of a dose", parts[2], dose_keys());
     drop_alternatives(*dose, parts[2]);
     dose->set(parts[2], patch.value);
@@ -102,6 +129,13 @@ void apply(Node& root, const Patch& patch) {
 
 }  // namespace
 
+const std::vector<std::string>& dose_keys() {
+  static const std::vector<std::string> keys{"id", "drug", "route", "amount", "course", "fraction", "days", "start", "every", "count",
+                                             "times_of_day", "duration", "product", "f_NK", "f_T", "viability", "myeloablative",
+                                             "nk_dose", "cd34_dose", "cd3_dose", "why", "source", "assumed"};
+  return keys;
+}
+
 bool is_regimen_key(const std::string& key) {
   const std::string head = split_dots(key)[0];
   if (head == "product") return key == "product";  // product.pmax is a parameter
@@ -119,13 +153,16 @@ std::vector<OptionGroup> option_groups(const TomlFile& file) {
     TableReader table(item, "option");
     OptionGroup group;
     group.name = table.text("group");
+    expect_plain_name(table.where("group"), "group", group.name);
     group.default_choice = table.text("default");
     table.optional("title");
     for (const auto& [name, choice] : table.required("choice", Node::Kind::table).entries) {
+      expect_plain_name(choice.where("option." + group.name), "choice", name);
       TableReader reader(choice, "option." + group.name + "." + name);
       group.choices.push_back({name, reader.text_or("title", name), choice});
       reader.optional("source");
-      reader.optional("remove", Node::Kind::list);
+      if (const Node* remove = reader.optional("remove", Node::Kind::list))
+        for (const Node& id : remove->items) expect_kind(id, Node::Kind::text, id.where(reader.path("remove")));
       reader.optional("set", Node::Kind::table);
       reader.optional("dose", Node::Kind::list);
       reader.finish();
@@ -157,6 +194,11 @@ Choices select_choices(const std::vector<OptionGroup>& groups, std::span<const s
     const auto equals = arm.find('=');
     const std::string group_name = equals == std::string::npos ? "" : arm.substr(0, equals);
     const std::string choice = equals == std::string::npos ? arm : arm.substr(equals + 1);
+    if (!group_name.empty() && std::none_of(groups.begin(), groups.end(), [&](const OptionGroup& g) { return g.name == group_name; })) {
+      std::vector<std::string> known;
+      for (const auto& g : groups) known.push_back(g.name);
+      throw unknown_name(where, "group", group_name, known);
+    }
     std::vector<std::size_t> hits;
     for (std::size_t g = 0; g < groups.size(); ++g)
       if ((group_name.empty() || groups[g].name == group_name) && find_choice(groups[g], choice)) hits.push_back(g);
@@ -173,8 +215,10 @@ Choices select_choices(const std::vector<OptionGroup>& groups, std::span<const s
 }
 
 std::vector<Choices> all_choices(const std::vector<OptionGroup>& groups) {
+  constexpr std::size_t most = 10000;
   std::vector<Choices> all{{}};
   for (const auto& group : groups) {
+    if (all.size() * group.choices.size() > most) throw InputError("option." + group.name, fmt::format("more than {} combinations of choices", most), "choose arms by name instead");
     std::vector<Choices> longer;
     for (const auto& start : all)
       for (const auto& choice : group.choices) {
@@ -205,7 +249,8 @@ Patch parse_patch(const std::string& key_and_value, const std::string& where) {
   while (!value.empty() && value.front() == ' ') value.erase(value.begin());
   try {
     const TomlFile file = parse_toml("format = 1\nvalue = " + value, where);
-    patch.value = *file.root.find("value");
+    // a second line would say more than VALUE
+    patch.value = file.root.entries.size() == 2 ? *file.root.find("value") : text_node(value, where);
   } catch (const InputError&) {
     patch.value = text_node(value, where);
   }
@@ -222,6 +267,8 @@ Patch parse_patch(const std::string& key_and_value, const std::string& where) {
 Node resolve(const TomlFile& file, const std::vector<OptionGroup>& groups, const Choices& choices, std::span<const Patch> patches) {
   Node root = file.root;
   root.erase("option");
+  if (const Node* ours = root.find("patient_patches")) throw unknown_name(ours->where("patient_patches"), "key", "patient_patches", {"patient"});
+  check_references(root, groups);
   if (!root.find("dose")) {
     Node none;
     none.kind = Node::Kind::list;
@@ -236,7 +283,11 @@ Node resolve(const TomlFile& file, const std::vector<OptionGroup>& groups, const
     if (const Node* remove = table.find("remove")) {
       for (const Node& id : remove->items) {
         const auto removed = std::erase_if(doses.items, [&](const Node& dose) { return dose.find("id") && dose.find("id")->text == id.text; });
-        if (removed == 0) throw InputError(id.where("remove"), fmt::format("no dose \"{}\" to remove", id.text));
+        if (removed > 0) continue;
+        std::vector<std::string> known;
+        for (const Node& dose : doses.items)
+          if (dose.find("id")) known.push_back(dose.find("id")->text);
+        throw InputError(id.where("remove"), fmt::format("no dose \"{}\" to remove", id.text), fmt::format("known: {}", fmt::join(known, ", ")));
       }
     }
     if (const Node* added = table.find("dose")) doses.items.insert(doses.items.end(), added->items.begin(), added->items.end());

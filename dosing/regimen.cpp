@@ -10,6 +10,7 @@
 namespace nkpk {
 namespace {
 
+constexpr std::size_t most_administrations = 10000;
 constexpr double largest_time_d = 36525;  // a century: beyond it a day is a typing error
 
 double checked_day(double day, const std::string& where) {
@@ -36,7 +37,8 @@ double parse_fraction(const Node& node, const std::string& where) {
   } else {
     value = quantity_of(node, where).in("1");
   }
-  if (!(value > 0 && value <= 1)) throw InputError(where, "is not a share of the course", "expected more than 0 and at most 1, for example \"2/3\"");
+  if (!(value > 0 && value <= 1))
+    throw InputError(where, fmt::format("\"{}\" is not a share of the course", node.kind == Node::Kind::text ? node.text : fmt::format("{}", node.number)), "expected more than 0 and at most 1, for example \"2/3\"");
   return value;
 }
 
@@ -49,8 +51,9 @@ std::vector<double> parse_times(TableReader& table) {
   if (list && (start || every || count)) throw InputError(table.where("days"), "both days and start are given", "expected days = [...] or start, every, count");
   if (list) {
     for (const Node& item : list->items) {
-      expect_kind(item, Node::Kind::number, table.where("days"));
-      days.push_back(checked_day(item.number, table.where("days")));
+      const std::string where = item.where(table.path("days"));
+      if (item.kind != Node::Kind::number) throw InputError(where, fmt::format("holds {}", item.kind_name()), "expected days as plain numbers, for example days = [-5, -4]");
+      days.push_back(checked_day(item.number, where));
     }
     if (days.empty()) throw InputError(table.where("days"), "is empty", "expected at least one day");
   } else {
@@ -67,7 +70,7 @@ std::vector<double> parse_times(TableReader& table) {
     std::vector<double> times;
     for (const double day : days)
       for (const Node& hour : hours->items) {
-        const double offset = days_of(hour, table.where("times_of_day"));
+        const double offset = days_of(hour, hour.where(table.path("times_of_day")));
         if (!(offset >= 0 && offset < 1)) throw InputError(table.where("times_of_day"), fmt::format("\"{}\" is not within a day", hour.text), "expected 0 h to less than 24 h");
         times.push_back(day + offset);
       }
@@ -79,8 +82,13 @@ std::vector<double> parse_times(TableReader& table) {
 
 DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Route> routes) {
   TableReader table(node, "dose");
+  // a misspelt key is named before anything that is missing because of it
+  for (const auto& [key, value] : node.entries)
+    if (std::find(dose_keys().begin(), dose_keys().end(), key) == dose_keys().end()) throw unknown_name(value.where("dose"), "key", key, dose_keys());
   DoseEntry dose;
   dose.id = table.text("id");
+  expect_plain_name(table.where("id"), "dose", dose.id);
+  if (dose.id.find('.') != std::string::npos) throw InputError(table.where("id"), fmt::format("\"{}\" holds a dot", dose.id), "a dot separates the parts of dose.ID.KEY");
   TableReader named(node, "dose." + dose.id);
   named.optional("id");
   dose.where = node.where("dose." + dose.id);
@@ -150,6 +158,8 @@ DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Rout
     for (const auto* q : {&dose.f_NK, &dose.f_T, &dose.viability})
       if (*q && !((*q)->in("1") >= 0 && (*q)->in("1") <= 1)) throw InputError((*q)->where, fmt::format("\"{}\" is not a share", (*q)->text), "expected 0 to 1");
   }
+  for (const char* key : {"product", "f_NK", "f_T", "viability", "myeloablative", "nk_dose", "cd34_dose", "cd3_dose", "amount", "course", "fraction"})
+    if (named.has(key) && !named.asked(key)) throw InputError(named.where(key), fmt::format("{} takes no {}", dose.drug, key));
   dose.why = named.text_or("why", "");
   dose.source = named.text_or("source", "");
   dose.assumed = named.text_or("assumed", "");
@@ -161,12 +171,13 @@ WindowEntry parse_window(const Node& node) {
   TableReader table(node, "window");
   WindowEntry w;
   w.id = table.text("id");
+  w.where = node.where("window." + w.id);
   w.name = table.text("switch");
   const std::vector<std::string> known{"steroid", "treg_depletion", "il15_induction"};
   if (std::find(known.begin(), known.end(), w.name) == known.end()) throw unknown_name(table.where("switch"), "switch", w.name, known);
   w.start_d = days_of(table.required("start"), table.where("start"));
   w.end_d = days_of(table.required("end"), table.where("end"));
-  if (!(w.end_d > w.start_d)) throw InputError(table.where("end"), "is not after start");
+  if (!(w.end_d > w.start_d)) throw InputError(table.where("end"), fmt::format("day {} is not after the start, day {}", w.end_d, w.start_d));
   w.value = table.required_quantity("value").in(w.name == "treg_depletion" ? "1/d" : "1");
   const double upper = w.name == "steroid" ? 1 : INFINITY;
   if (!(w.value >= 0 && w.value <= upper)) throw InputError(table.where("value"), fmt::format("is {}", w.value), w.name == "steroid" ? "expected 0 to 1" : "expected 0 or more");
@@ -219,17 +230,23 @@ CountTable parse_counts(TableReader& table, const char* key, double baseline, bo
   const Node* rows = table.optional(key, Node::Kind::list);
   if (!rows) return counts;
   for (const Node& row : rows->items) {
-    expect_kind(row, Node::Kind::list, table.where(key));
-    if (row.items.size() != 2 || row.items[0].kind != Node::Kind::number) throw InputError(row.where(key), "a point is not [day, cells/uL]");
+    expect_kind(row, Node::Kind::list, row.where(table.path(key)));
+    const std::string full = table.path(key);
+    if (row.items.size() != 2 || row.items[0].kind != Node::Kind::number) throw InputError(row.where(full), "a point is not [day, cells/uL]");
     const Node& value = row.items[1];
     double count = value.number;
     if (value.kind == Node::Kind::text) {
-      if (value.text != "baseline") throw InputError(value.where(key), fmt::format("\"{}\" is not a count", value.text), "expected a number of cells/uL or \"baseline\"");
+      if (value.text != "baseline") throw InputError(value.where(full), fmt::format("\"{}\" is not a count", value.text), "expected a number of cells/uL or \"baseline\"");
+      if (!std::isfinite(baseline)) throw InputError(value.where(full), "there is no baseline", "expected baseline = \"4000 cells/uL\" in [leukocytes], or the patient's wbc_count");
       count = baseline;
+    } else {
+      expect_kind(value, Node::Kind::number, value.where(full));
     }
-    if (!(count > 0)) throw InputError(value.where(key), fmt::format("{} is not positive", count), "expected cells/uL above 0 (the interpolation is log-linear)");
-    if (!counts.times_d.empty() && !(row.items[0].number > counts.times_d.back())) throw InputError(row.where(key), "days must increase");
-    counts.times_d.push_back(checked_day(row.items[0].number, row.where(key)));
+    if (!(count > 0)) throw InputError(value.where(full), fmt::format("{} is not positive", count), "expected cells/uL above 0 (the interpolation is log-linear)");
+    const double day = row.items[0].number;
+    if (!counts.times_d.empty() && !(day > counts.times_d.back()))
+      throw InputError(row.where(full), fmt::format("day {} follows day {}", day, counts.times_d.back()), "expected days that increase");
+    counts.times_d.push_back(checked_day(day, row.where(full)));
     counts.values.push_back(count);
   }
   return counts;
@@ -247,8 +264,10 @@ void refuse_clashes(const std::vector<DoseEntry>& doses, const std::vector<Windo
     }
   for (std::size_t i = 0; i < windows.size(); ++i)
     for (std::size_t j = i + 1; j < windows.size(); ++j)
-      if (windows[i].name == windows[j].name && windows[i].start_d < windows[j].end_d && windows[j].start_d < windows[i].end_d)
-        throw InputError("window." + windows[j].id, fmt::format("overlaps window \"{}\" of the same switch", windows[i].id));
+      if (windows[i].id == windows[j].id)
+        throw InputError(windows[j].where, fmt::format("window id \"{}\" stands twice", windows[j].id));
+      else if (windows[i].name == windows[j].name && windows[i].start_d < windows[j].end_d && windows[j].start_d < windows[i].end_d)
+        throw InputError(windows[j].where, fmt::format("overlaps window \"{}\" of the same switch", windows[i].id));
 }
 
 }  // namespace
@@ -268,29 +287,40 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
   r.where = root.file;
   table.required("format");
   r.name = table.text("name");
+  expect_plain_name(table.where("name"), "regimen", r.name);
   r.title = table.text_or("title", r.name);
   r.registration = table.text_or("registration", "");
   r.population = table.text_or("population", "");
   r.day0 = table.text_or("day0", "first NK infusion");
   r.patient = table.text("patient");
   r.product = table.text_or("product", "");
+  r.patient_where = table.where("patient"), r.product_where = table.where("product");
   r.donor = table.text("donor");
   const std::vector<std::string> donors{"haploidentical", "matched", "cord-blood", "autologous"};
   if (std::find(donors.begin(), donors.end(), r.donor) == donors.end()) throw unknown_name(table.where("donor"), "donor", r.donor, donors);
   r.horizon_d = days_of(table.required("horizon"), table.where("horizon"));
   if (const Node* step = table.optional("output_step")) r.output_step_d = positive_days(*step, table.where("output_step"));
   if (const Node* notes = table.optional("notes", Node::Kind::list))
-    for (const Node& note : notes->items) r.notes.push_back(note.text);
+    for (const Node& note : notes->items) {
+      expect_kind(note, Node::Kind::text, note.where("notes"));
+      r.notes.push_back(note.text);
+    }
   if (const Node* limits = table.optional("limits", Node::Kind::table)) {
     TableReader limit(*limits, "limits");
     r.product_t_cells = limit.quantity("product_t_cells");
-    if (r.product_t_cells) r.product_t_cells->in("cells/kg");
-    limit.optional("product_t_cells_source");
+    if (r.product_t_cells && !(r.product_t_cells->in("cells/kg") >= 0))
+      throw InputError(r.product_t_cells->where, fmt::format("\"{}\" is negative", r.product_t_cells->text), "expected cells/kg, 0 or more");
+    limit.optional("product_t_cells_source", Node::Kind::text);
     limit.finish();
   }
   const Node* courses = table.optional("courses", Node::Kind::table);
+  std::size_t given = 0;
   if (const Node* doses = table.optional("dose", Node::Kind::list))
-    for (const Node& dose : doses->items) r.doses.push_back(parse_dose(dose, courses, routes));
+    for (const Node& dose : doses->items) {
+      r.doses.push_back(parse_dose(dose, courses, routes));
+      given += r.doses.back().times_d.size();
+      if (given > most_administrations) throw InputError(r.doses.back().where, fmt::format("more than {} administrations", most_administrations), "expected a regimen for one patient");
+    }
   for (std::size_t i = 0; i < r.doses.size(); ++i)
     for (std::size_t j = i + 1; j < r.doses.size(); ++j)
       if (r.doses[i].id == r.doses[j].id) throw InputError(r.doses[j].where, fmt::format("dose id \"{}\" stands twice", r.doses[j].id));
@@ -302,6 +332,7 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
     for (const Node& report : reports->items) r.reports.push_back(parse_report(report));
   if (const Node* leukocytes = table.optional("leukocytes", Node::Kind::table)) r.leukocytes = *leukocytes;
   if (const Node* patches = table.optional("patient_patches", Node::Kind::table)) r.patient_patches = *patches;
+  table.optional("option");  // resolved before; known here for a misspelling of it
   table.finish();
   refuse_clashes(r.doses, r.windows);
   return r;

@@ -32,6 +32,9 @@ struct OptionGroup {
 
 using Choices = std::vector<std::pair<std::string, std::string>>;  ///< (group, choice), in the order of the file
 
+/// Every key that a [[dose]] may have.
+const std::vector<std::string>& dose_keys();
+
 /// The option groups of a regimen file. Throws InputError for unknown keys and defaults that do not exist.
 std::vector<OptionGroup> option_groups(const TomlFile& file);
 
@@ -76,7 +79,7 @@ struct DoseEntry {
 };
 
 struct WindowEntry {
-  std::string id, name, source;
+  std::string id, name, source, where;
   double value = 0, start_d = 0, end_d = 0;
 };
 
@@ -119,6 +122,7 @@ struct Regimen {
   Node patient_patches;   ///< patient.KEY of options and --set
   Node leukocytes;        ///< parsed once the patient's own counts are known
   std::string where;      ///< the file
+  std::string patient_where, product_where;  ///< file:line: key, for messages
 };
 
 /// Throws InputError naming file, line and key for everything the format in params/README.md does not allow.

@@ -101,12 +101,10 @@ struct InfusedNk {
     c.krejN_per_uL = p.rejection.krejN / body.blood_uL;
     c.k_hum = p.infused_nk.k_hum;
     for (const Cohort<T>& k : cohorts) {
-      CohortConstants<T> cc{k.start_d, k.product.pmax, k.product.dmax, k.product.Es, k.product.E15, k.product.E2hi, k.product.pr0, T(0)};
-      if (k.product.tau_pr > 0)
-        cc.priming_loss = 1.0 / k.product.tau_pr;
-      else
-        cc.pr0 = T(0);  // tau_pr = 0 means never primed (C25)
-      c.cohorts.push_back(cc);
+      // tau_pr = 0 means never primed (C25)
+      const T pr0 = if_positive(k.product.tau_pr, k.product.pr0, T(0));
+      const T priming_loss = if_positive(k.product.tau_pr, 1.0 / k.product.tau_pr, T(0));
+      c.cohorts.push_back({k.start_d, k.product.pmax, k.product.dmax, k.product.Es, k.product.E15, k.product.E2hi, pr0, priming_loss});
     }
     return c;
   }

@@ -10,8 +10,8 @@ namespace {
 
 std::string day_text(double day) {
   const double whole = std::floor(day + 1e-9), hours = (day - whole) * 24;
-  if (hours < 1e-6) return fmt::format("{:+g}", whole == 0 ? 0.0 : whole);
-  return fmt::format("{:+g} {:g} h", whole == 0 ? 0.0 : whole, std::round(hours * 1e4) / 1e4);
+  const std::string date = whole == 0 ? "0" : fmt::format("{:+g}", whole);
+  return hours < 1e-6 ? date : fmt::format("{} +{:g} h", date, std::round(hours * 1e4) / 1e4);
 }
 
 std::string duration_text(double d) {

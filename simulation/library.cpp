@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -158,6 +159,13 @@ std::optional<Node> patient_by_age(const std::string& text, const fs::path& fold
   inputs["patients/by_age.toml"] = file.content;
   TableReader table(file.root, "");
   const Node& rows = table.required(male ? "male" : "female", Node::Kind::list);
+  for (std::size_t i = 0; i < rows.items.size(); ++i) {
+    const auto& row = rows.items[i].items;
+    const bool numbers = row.size() == 3 && std::all_of(row.begin(), row.end(), [](const Node& n) { return n.kind == Node::Kind::number; });
+    if (!numbers || (i > 0 && !(row[0].number > rows.items[i - 1].items[0].number)))
+      throw InputError(rows.items[i].where(), "is not [age, weight, height]", "expected three numbers a row and ages that increase");
+  }
+  if (rows.items.size() < 2) throw InputError(rows.where(), "holds too few rows", "expected two at least");
   Node patient;
   patient.file = "patient " + text;
   const auto put = [&](const char* key, const std::string& value) { patient.set(key, text_node(value, patient.file)); };
@@ -225,12 +233,20 @@ std::vector<std::string> Library::names(const std::string& kind) const {
   return names;
 }
 
-TomlFile Library::file(const std::string& kind, const std::string& name_or_path) const {
+TomlFile Library::file(const std::string& kind, const std::string& name_or_path, const std::string& where) const {
   const bool is_path = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
   if (is_path) return read_toml(name_or_path);
   const auto known = names(kind);
-  if (std::find(known.begin(), known.end(), name_or_path) == known.end())
-    throw unknown_name("", kind.substr(0, kind.size() - 1), name_or_path, known);
+  if (std::find(known.begin(), known.end(), name_or_path) == known.end()) {
+    const std::string one = kind.substr(0, kind.size() - 1);
+    std::error_code error;
+    if (fs::is_regular_file(name_or_path, error))
+      throw InputError(where, fmt::format("unknown {} \"{}\"", one, name_or_path), fmt::format("for the file of that name write ./{}", name_or_path));
+    const std::string near = nearest_name(name_or_path, known);
+    const std::string other = kind == "patients" ? "an age such as 3y-girl, or the path of a TOML file" : "the path of a TOML file";
+    throw InputError(where, fmt::format("unknown {} \"{}\"", one, name_or_path),
+                     (near.empty() ? "" : fmt::format("did you mean \"{}\"? ", near)) + fmt::format("known: {}, or {}", fmt::join(known, ", "), other));
+  }
   TomlFile file = read_toml(folder_ / kind / (name_or_path + ".toml"));
   return file;
 }
@@ -249,8 +265,8 @@ ParameterTable Library::parameters(InputTexts& inputs) const {
   return table;
 }
 
-Product Library::product(const std::string& name_or_path, InputTexts& inputs) const {
-  TomlFile file = this->file("products", name_or_path);
+Product Library::product(const std::string& name_or_path, InputTexts& inputs, const std::string& where) const {
+  TomlFile file = this->file("products", name_or_path, where);
   Product product;
   TableReader table(file.root, "");
   product.name = table.text("name");
@@ -259,7 +275,8 @@ Product Library::product(const std::string& name_or_path, InputTexts& inputs) co
   std::vector<std::string> seen{product.name};
   // entries of the product itself win over those it takes from another one
   for (const Node* like = file.root.find("like"); like;) {
-    const TomlFile base = this->file("products", like->text);
+    expect_kind(*like, Node::Kind::text, like->where("like"));
+    const TomlFile base = this->file("products", like->text, like->where("like"));
     if (std::find(seen.begin(), seen.end(), like->text) != seen.end()) throw InputError(like->where("like"), fmt::format("\"{}\" refers back to itself", like->text));
     seen.push_back(like->text);
     inputs["products/" + like->text + ".toml"] = base.content;
@@ -269,6 +286,7 @@ Product Library::product(const std::string& name_or_path, InputTexts& inputs) co
       file.root.set("product", none);
     }
     Node& own = *file.root.find("product");
+    expect_kind(own, Node::Kind::table, own.where("product"));
     if (const Node* values = base.root.find("product"))
       for (const auto& [key, value] : values->entries)
         if (!own.find(key)) own.entries.emplace_back(key, value);
@@ -280,12 +298,13 @@ Product Library::product(const std::string& name_or_path, InputTexts& inputs) co
   return product;
 }
 
-Patient Library::patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs) const {
+Patient Library::patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs,
+                         const std::string& where) const {
   Node root;
   if (auto typical = patient_by_age(name_or_path, folder_, inputs)) {
     root = *typical;
   } else {
-    TomlFile file = this->file("patients", name_or_path);
+    TomlFile file = this->file("patients", name_or_path, where);
     inputs["patients/" + name_or_path] = file.content;
     root = file.root;
   }
@@ -294,8 +313,9 @@ Patient Library::patient(const std::string& name_or_path, const Node& patches, N
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) throw unknown_name(value.where("patient." + key), "key of a patient", key, keys);
     root.set(key, value);
   }
-  TableReader table(root, "patient");
+  TableReader table(root, "");
   table.optional("format");
+  for (const auto& key : keys) table.optional(key);  // known before one is missed: "height" is no misspelt "weight"
   Patient q;
   q.name = table.text("name");
   q.title = table.text_or("title", q.name);

@@ -61,13 +61,15 @@ class Library {
 
   TomlFile regimen(const std::string& name_or_path) const;
   ParameterTable parameters(InputTexts& inputs) const;
-  Product product(const std::string& name_or_path, InputTexts& inputs) const;
+  /// `where` names the place of the name in messages.
+  Product product(const std::string& name_or_path, InputTexts& inputs, const std::string& where = "") const;
   /// A name, a path, or an age such as "3y-girl", "6mo-boy", "45y-woman". `patches` are keys of the patient's table.
-  Patient patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs) const;
+  Patient patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs,
+                  const std::string& where = "") const;
   std::map<std::string, Lloq> lloqs(InputTexts& inputs) const;
 
  private:
-  TomlFile file(const std::string& kind, const std::string& name_or_path) const;
+  TomlFile file(const std::string& kind, const std::string& name_or_path, const std::string& where = "") const;
   std::filesystem::path folder_;
 };
 

@@ -152,7 +152,7 @@ std::vector<Metric> report(const Trajectory& trajectory) {
       const auto cells = [&](double day) { return cohort_body(trajectory.before(day).data(), k); };
       share = cells(r.day) / (r.since_day ? cells(*r.since_day) : s.cohorts[k].nk_dosed);
     }
-    m.push_back({r.name, "1", r.title, share});
+    m.push_back({r.name, "1", r.title, share, "", true});
   }
   return m;
 }

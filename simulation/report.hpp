@@ -11,6 +11,7 @@ struct Metric {
   std::string name, unit, title;
   double value;
   std::string qualifier = "";  ///< ">" when the horizon ended before the true value
+  bool of_regimen = false;     ///< asked for by a [[report]] of the regimen
 };
 
 /// Names and meanings, in this order:

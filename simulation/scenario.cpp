@@ -10,6 +10,7 @@
 namespace nkpk {
 namespace {
 
+constexpr double most_outputs = 500000;  // of some 60 states each
 constexpr double same_time_d = 1e-9;  // 0.1 ms: two computed times closer than this are one
 
 std::vector<Route> routes() {
@@ -73,7 +74,7 @@ Lot lot_of(const DoseEntry& dose, const Regimen& regimen, const Library& library
   if (name.empty()) throw InputError(dose.where, "no product is named", "expected product = \"NAME\" in the dose or the regimen");
   auto it = std::find_if(products.begin(), products.end(), [&](const Product& p) { return p.name == name; });
   if (it == products.end()) {
-    products.push_back(library.product(name, inputs));
+    products.push_back(library.product(name, inputs, dose.product.empty() ? regimen.product_where : dose.where));
     apply_sets(product_patches, products.back().table);
     it = std::prev(products.end());
   }
@@ -102,6 +103,7 @@ std::vector<Administration> expand(const Regimen& regimen, const Body<double>& b
       a.dose = d;
       a.unit = std::string(dose.how->unit);
       a.amount = dose.amount ? absolute_amount(dose, body) : NAN;
+      if (dose.amount && !std::isfinite(a.amount)) throw InputError(dose.amount->where, fmt::format("\"{}\" is no finite amount for this patient", dose.amount->text));
       a.entering = a.amount;
       all.push_back(a);
     }
@@ -214,7 +216,8 @@ Timeline make_timeline(const Scenario& s) {
 std::vector<double> output_grid(const Scenario& s, double step) {
   std::vector<double> times;
   const double n = std::floor((s.t_end_d - s.t_start_d) / step + 1e-9);
-  if (n > 5e6) throw InputError("output_step", fmt::format("gives {} outputs", n), "expected at most 5e6");
+  if (!(n <= most_outputs))
+    throw InputError("", fmt::format("{:.3g} d in steps of {:.3g} d give {:.3g} outputs", s.t_end_d - s.t_start_d, step, n), fmt::format("expected at most {}: shorten the horizon or raise the output step", most_outputs));
   for (double i = 0; i <= n; ++i) times.push_back(std::round((s.t_start_d + i * step) * 1e9) / 1e9);
   for (const double t : s.timeline.times)
     if (t <= s.t_end_d) times.push_back(t);
@@ -272,7 +275,8 @@ Scenario make_scenario(const Library& library, const Request& request) {
   s.regimen = parse_regimen(resolve(file, groups, s.choices, regimen_patches), known_routes());
 
   Node own_parameters;
-  s.patient = library.patient(request.patient.value_or(s.regimen.patient), s.regimen.patient_patches, own_parameters, s.inputs);
+  s.patient = library.patient(request.patient.value_or(s.regimen.patient), s.regimen.patient_patches, own_parameters, s.inputs,
+                              request.patient ? "" : s.regimen.patient_where);
   s.parameters = library.parameters(s.inputs);
   apply_patient(s.patient, s.parameters, s.warnings);
   for (const auto& [name, value] : own_parameters.entries) s.parameters.set(name, value, "patient " + s.patient.name);
@@ -334,7 +338,7 @@ Scenario make_scenario(const Library& library, const Request& request) {
   s.t_start_d = s.timeline.times.empty() ? std::min(0.0, s.t_end_d) - 1 : s.timeline.times.front() - 1;
   if (!(s.t_end_d > s.t_start_d)) throw InputError(file.name, fmt::format("the horizon, day {}, is not after the start, day {}", s.t_end_d, s.t_start_d));
   const double step = request.output_step_d.value_or(s.regimen.output_step_d);
-  if (!(step > 0)) throw InputError("output_step", fmt::format("is {}", step), "expected more than 0 d");
+  if (!(step > 0 && std::isfinite(step))) throw InputError("output_step", fmt::format("is {}", step), "expected a finite number of days above 0");
   s.output_times_d = output_grid(s, step);
   return s;
 }

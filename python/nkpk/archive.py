@@ -1,0 +1,58 @@
+"""Archives: written by the C++ library alone, read with h5py. docs/archive_format.md describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from nkpk import _core, tables
+from nkpk._core import InputError
+from nkpk.result import Result, Results, runs_of
+from nkpk.tree import ArchiveGroup, Group, Tree, to_core
+
+
+def open_archive(path: str | PathLike[str]) -> Result | Results:
+    """The run in an archive, or its runs by name when it holds several. Arrays are read when first asked for.
+
+    Raises nkpk.InputError when the file is missing, damaged, no archive of nkpk, or of an unknown format.
+    """
+    root = ArchiveGroup(Path(path))
+    version = root.attrs.get("nkpk_format_version")
+    if version is None:
+        raise InputError(f"{fspath(path)}: is not an archive of nkpk; it has no nkpk_format_version")
+    if version != _core.format_version:
+        raise InputError(f"{fspath(path)}: has format version {version}; expected {_core.format_version}")
+    kind = root.attrs.get("nkpk_kind")
+    provenance = root.groups["provenance"]
+    if kind == "simulation":
+        return Result(root, provenance)
+    if kind == "collection":
+        return Results({name: Result(run, provenance) for name, run in root.groups["simulation"].groups.items()})
+    raise InputError(f"{fspath(path)}: holds {kind!r}; expected a simulation or a collection")
+
+
+def _run_as_written(result: Result) -> dict[str, Any]:
+    tree: Tree = result._tree
+    groups = {name: group for name, group in tree.groups.items() if name != "provenance"}
+    return to_core(Group(result.attrs, dict(tree.arrays), groups))
+
+
+def save(results: Result | Mapping[str, Result], path: str | PathLike[str], force: bool = False) -> None:
+    """One run, or several by name, as one archive. `force` replaces a file that exists.
+
+    Raises nkpk.InputError when there is nothing to write, the file exists, the folder is missing or the disk is full.
+    """
+    runs = runs_of(results)
+    if not runs:
+        raise InputError(f"{fspath(path)}: no results to write")
+    for name in runs:
+        if not name or "/" in name or name in (".", ".."):
+            raise InputError(f"{name!r}: cannot name a run in an archive; expected a name without '/'")
+    if len(runs) == 1:
+        origin = to_core(next(iter(runs.values()))._provenance)
+    else:
+        calls = "; ".join(dict.fromkeys(str(run.provenance["command_line"]) for run in runs.values()))
+        origin = _core.provenance(calls, tables.python_versions())
+    _core.write_archive(path, [(name, _run_as_written(run)) for name, run in runs.items()], origin, force)

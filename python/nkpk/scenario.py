@@ -1,0 +1,286 @@
+"""From a regimen to a scenario: one patient, one arm, one set of parameters; ready to be simulated."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from nkpk import _core, tables
+from nkpk._core import InputError
+from nkpk.library import folder_text, library
+from nkpk.result import Result, SolveError
+from nkpk.tree import Group
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Value = str | float | bool | list | tuple | dict
+
+
+class PlausibilityWarning(UserWarning):
+    """A value, a patient or a calendar that is possible but unusual; the executable prints the same text."""
+
+
+def _toml(value: Any) -> str:
+    """A value as the right-hand side of --set KEY=VALUE."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f'"{key}" = {_toml_inner(item)}' for key, item in value.items()) + "}"
+    if isinstance(value, Iterable):
+        return "[" + ", ".join(_toml_inner(item) for item in value) + "]"
+    if hasattr(value, "item"):  # a NumPy number
+        value = value.item()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf") if math.isinf(value) else repr(value)
+    raise InputError(f"{value!r} cannot be a value; expected a text such as '0.05 1/d', a number, true, false or a list")
+
+
+def _toml_inner(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return _toml(value)
+
+
+def _texts(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A patient, a regimen with its choices, and parameters. Never changed in place: `set` and `replace` return copies.
+
+    Made by `nkpk.load`. Picklable; a copy in another process reads the same files again.
+    """
+
+    name: str
+    choices: tuple[str, ...] = ()
+    level: str | None = None
+    patient: str | None = None
+    changes: tuple[tuple[str, str], ...] = ()
+    days: float | None = None
+    output_step: float | None = None
+    without: tuple[str, ...] = ()
+    params: str = ""
+    _built: _core.Scenario = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        core = _core.Scenario(
+            library(self.params), self.name, arms=list(self.choices), level=self.level, patient=self.patient,
+            sets=[f"{key}={value}" for key, value in self.changes], days=self.days, output_step=self.output_step,
+            without=list(self.without),
+        )  # fmt: skip
+        object.__setattr__(self, "_built", core)
+
+    def __reduce__(self) -> tuple:
+        return Scenario, (self.name, self.choices, self.level, self.patient, self.changes, self.days, self.output_step,
+                          self.without, self.params)  # fmt: skip
+
+    # --- changes
+
+    def set(self, key: str | Mapping[str, Value], value: Value | None = None) -> Scenario:
+        """A copy with one value changed, or several given as a dict.
+
+        scenario.set("rejection.krej", "0.05 1/d/(cells/uL)")      a parameter of the model
+        scenario.set("product.pmax", "1.2 1/d")                    of the NK product
+        scenario.set("dose.nk.amount", "1e9 cells")                a dose, by its id in the calendar
+        scenario.set("courses.nk", "3e9 cells")                    the total that a course is divided from
+        scenario.set({"patient.weight": "50 kg", "patient.nk_count": "120 cells/uL"})
+
+        Raises nkpk.InputError for unknown keys, wrong units and impossible values.
+        """
+        if isinstance(key, Mapping):
+            if value is not None:
+                raise InputError("set: give either a dict or a key and its value")
+            new = dict(key)
+        elif value is None:
+            raise InputError(f"set: no value for {key!r}")
+        else:
+            new = {key: value}
+        kept = tuple(pair for pair in self.changes if pair[0] not in new)
+        return replace(self, changes=kept + tuple((k, _toml(v)) for k, v in new.items()))
+
+    def replace(self, **fields: Any) -> Scenario:
+        """A copy with other arguments of `load`: arm, level, patient, days, output_step, without, changes."""
+        return load(**{**self._arguments(), **fields})
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "regimen": self.name, "arm": self.choices, "level": self.level, "patient": self.patient,
+            "changes": dict(self.changes), "days": self.days, "output_step": self.output_step,
+            "without": self.without, "params": self.params or None,
+        }  # fmt: skip
+
+    # --- what it is
+
+    @property
+    def regimen(self) -> str:
+        """Name of the regimen."""
+        return self._built.regimen
+
+    @property
+    def arm(self) -> str:
+        """The choices as one name, for example "no-il2_level-2e9"."""
+        return self._built.label
+
+    @property
+    def options(self) -> dict[str, dict[str, str]]:
+        """{group: {choice: title}}"""
+        info = library(self.params).regimen(self.name)
+        return {group: choices for group, (_, choices) in info["options"].items()}
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of all combinations of choices."""
+        return [label for label, _ in library(self.params).combinations(self.name)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is unusual about this scenario; emitted as PlausibilityWarning when it is simulated."""
+        return self._built.warnings
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """All parameters, those of the NK products as "PRODUCT:product.NAME"; index: name.
+
+        value, lower and upper are in `unit`; cv_percent is the log-normal spread between patients.
+        """
+        return tables.parameters(self._described())
+
+    @property
+    def calendar(self) -> pd.DataFrame:
+        """One row per administration; day and duration_d in days, amount in `unit` for this patient."""
+        return tables.events(self._described())
+
+    def _described(self) -> Group:
+        return Group.from_core(self._built.describe())
+
+    def show(self) -> tables.Text:
+        """The treatment calendar in plain text, as `nkpk show` prints it."""
+        return tables.Text(self._built.calendar_text())
+
+    def __repr__(self) -> str:
+        start, end = self._built.days
+        changed = f", {len(self.changes)} changed" if self.changes else ""
+        return f"<nkpk.Scenario {self.regimen}/{self.arm}: {self._built.patient_title}; day {start:g} to {end:g}{changed}>"
+
+    def _repr_html_(self) -> str:
+        return self.show()._repr_html_()
+
+    # --- simulation
+
+    def simulate(
+        self,
+        days: float | None = None,
+        output_step: float | None = None,
+        solver: str = "dopri5",
+        rtol: float = 1e-8,
+        without: str | Iterable[str] | None = None,
+        check: bool = True,
+        *,
+        atol_factor: float = 1.0,
+        max_steps: int = 2_000_000,
+    ) -> Result:
+        """Integrates the scenario.
+
+        days:         last day; default: the regimen's horizon
+        output_step:  days between outputs; event times are always among the outputs
+        without:      mechanisms to switch off, for example "rejection", besides those of the scenario
+        check:        raise nkpk.SolveError on a numerical failure; False returns what was reached, then NaN
+
+        Raises nkpk.InputError for unusable options. Ctrl-C stops a long run.
+        """
+        scenario = self
+        off = _texts(without)
+        if days is not None or output_step is not None or off:
+            scenario = replace(
+                self,
+                days=self.days if days is None else float(days),
+                output_step=self.output_step if output_step is None else float(output_step),
+                without=self.without + tuple(name for name in off if name not in self.without),
+            )
+        options = _core.SolverOptions()
+        options.method, options.rtol, options.atol_factor = solver, rtol, atol_factor
+        if max_steps < 1:
+            raise InputError(f"max_steps is {max_steps}; expected 1 or more")
+        options.max_steps = max_steps
+        for text in scenario.warnings:
+            warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
+        origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps), tables.python_versions())
+        result = Result(Group.from_core(_core.simulate(scenario._built, options)), Group.from_core(origin))
+        if check and result.status != "ok":
+            raise SolveError(result)
+        return result
+
+    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int) -> str:
+        """The run as a line of Python, for the archive."""
+        arguments = {k: v for k, v in self._arguments().items() if v and k != "regimen"}
+        arguments |= {"solver": solver, "rtol": rtol, "atol_factor": atol_factor, "max_steps": max_steps}
+        return f"nkpk.simulate({self.name!r}, " + ", ".join(f"{k}={v!r}" for k, v in arguments.items()) + ")"
+
+
+def load(
+    regimen: str | PathLike[str],
+    *,
+    arm: str | Iterable[str] | None = None,
+    level: str | None = None,
+    patient: str | PathLike[str] | None = None,
+    changes: Mapping[str, Value] | None = None,
+    days: float | None = None,
+    output_step: float | None = None,
+    without: str | Iterable[str] | None = None,
+    params: str | PathLike[str] | None = None,
+) -> Scenario:
+    """A regimen, by name or from a TOML file, as a scenario.
+
+    arm:      a choice by its name, or several: "high-il2", ["tbi", "matched"], "group=choice"
+    level:    the choice of the group "level", for example "3e9"
+    patient:  a name, a TOML file, or an age such as "3y-girl"; default: the regimen's reference patient
+    changes:  as for Scenario.set
+    days, output_step, without:  as for Scenario.simulate
+    params:   another folder of parameter files
+
+    Raises nkpk.InputError, which names the file, the line and what was expected.
+    """
+    return Scenario(
+        fspath(regimen), _texts(arm), level, None if patient is None else fspath(patient),
+        tuple((key, _toml(value)) for key, value in (changes or {}).items()),
+        None if days is None else float(days), None if output_step is None else float(output_step),
+        _texts(without), folder_text(params),
+    )  # fmt: skip
+
+
+def all_arms(regimen: str | PathLike[str], **arguments: Any) -> list[Scenario]:
+    """One scenario for every combination of arms and levels; other arguments as for `load`."""
+    for key in ("arm", "level"):
+        if arguments.get(key) is not None:
+            raise InputError(f"all_arms takes every {key}; expected no argument {key}")
+    combinations = library(folder_text(arguments.get("params"))).combinations(fspath(regimen))
+    return [load(regimen, **{**arguments, "arm": choices}) for _, choices in combinations]
+
+
+def simulate(
+    regimen: str | PathLike[str],
+    *,
+    arm: str | Iterable[str] | None = None,
+    level: str | None = None,
+    patient: str | PathLike[str] | None = None,
+    changes: Mapping[str, Value] | None = None,
+    days: float | None = None,
+    output_step: float | None = None,
+    without: str | Iterable[str] | None = None,
+    params: str | PathLike[str] | None = None,
+    **options: Any,
+) -> Result:
+    """`load(...)` and `.simulate(...)` in one: solver, rtol, check, atol_factor and max_steps as in Scenario.simulate."""
+    scenario = load(regimen, arm=arm, level=level, patient=patient, changes=changes, days=days, output_step=output_step,
+                    without=without, params=params)  # fmt: skip
+    return scenario.simulate(**options)

@@ -1,0 +1,136 @@
+"""A run as a tree of named arrays: in memory, or in an archive and read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from nkpk._core import InputError
+
+# these belong to HDF5 and netCDF, not to us; docs/archive_format.md
+_RESERVED = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS", "_FillValue"}
+
+
+class Array(NamedTuple):
+    """Values with one name per dimension; attrs hold "units" and "long_name"."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+    attrs: dict[str, Any]
+
+
+class Tree(Protocol):
+    """What a Result needs of its data."""
+
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...
+    @property
+    def arrays(self) -> Mapping[str, Array]: ...
+    @property
+    def groups(self) -> Mapping[str, Tree]: ...
+
+
+@dataclass
+class Group:
+    """A tree in memory."""
+
+    attrs: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    groups: dict[str, Tree] = field(default_factory=dict)
+
+    @classmethod
+    def from_core(cls, group: Mapping[str, Any]) -> Group:
+        return cls(
+            group["attrs"],
+            {name: Array(*entry) for name, entry in group["arrays"].items()},
+            {name: cls.from_core(child) for name, child in group["groups"].items()},
+        )
+
+
+def to_core(tree: Tree) -> dict[str, Any]:
+    return {
+        "attrs": dict(tree.attrs),
+        "arrays": {name: tuple(array) for name, array in tree.arrays.items()},
+        "groups": {name: to_core(child) for name, child in tree.groups.items()},
+    }
+
+
+def in_memory(tree: Tree) -> Group:
+    """A copy that needs no file."""
+    return Group(dict(tree.attrs), dict(tree.arrays), {name: in_memory(child) for name, child in tree.groups.items()})
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as str, int, float or list."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+class ArchiveGroup:
+    """A group of an archive; attributes and arrays are read when first asked for, and the file is closed again."""
+
+    def __init__(self, path: Path, where: str = "/", stamp: tuple[int, int, int] | None = None) -> None:
+        self._path, self._where = path, where
+        self._stamp = stamp or self._now()
+
+    def _now(self) -> tuple[int, int, int]:
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise InputError(f"{self._path}: {error.strerror}") from None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _open(self) -> Any:
+        import h5py
+
+        if self._now() != self._stamp:
+            raise InputError(f"{self._path}: was replaced after it was opened; open it again")
+        try:
+            return h5py.File(self._path, "r")
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be read as HDF5 ({error})") from None
+
+    @cached_property
+    def attrs(self) -> dict[str, Any]:
+        with self._open() as file:
+            return {key: _plain(value) for key, value in file[self._where].attrs.items() if key not in _RESERVED}
+
+    @cached_property
+    def arrays(self) -> dict[str, Array]:
+        import h5py
+
+        with self._open() as file:
+            items = [(key, item) for key, item in file[self._where].items() if isinstance(item, h5py.Dataset)]
+            return {name: self._read(name, data) for name, data in items}
+
+    @cached_property
+    def groups(self) -> dict[str, Tree]:
+        import h5py
+
+        with self._open() as file:
+            names = [key for key, item in file[self._where].items() if isinstance(item, h5py.Group)]
+        return {name: ArchiveGroup(self._path, f"{self._where.rstrip('/')}/{name}", self._stamp) for name in names}
+
+    def _read(self, name: str, data: Any) -> Array:
+        if data.is_scale:
+            dims: tuple[str, ...] = (name,)
+        else:
+            try:
+                dims = tuple(dim[0].name.rsplit("/", 1)[-1] for dim in data.dims)
+            except RuntimeError:
+                raise InputError(f"{self._path}: {self._where} {name}: a dimension has no coordinate") from None
+        values = data.asstr()[()] if data.dtype.kind == "O" else data[()]
+        attrs = {key: _plain(value) for key, value in data.attrs.items() if key not in _RESERVED}
+        return Array(dims, np.asarray(values), {k: v for k, v in attrs.items() if not k.startswith("_Netcdf4")})
+
+    def __reduce__(self) -> tuple:
+        group = in_memory(self)
+        return Group, (group.attrs, group.arrays, group.groups)

@@ -113,7 +113,8 @@ DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Rout
   const Node* course = named.optional("course", Node::Kind::text);
   const Node* fraction = named.optional("fraction");
   if (dose.how->unit.empty()) {
-    if (amount || course) throw InputError(named.where(amount ? "amount" : "course"), fmt::format("{} takes no amount", dose.drug), "expected nk_dose, cd34_dose, cd3_dose");
+    for (const char* key : {"amount", "course", "fraction"})
+      if (named.has(key)) throw InputError(named.where(key), fmt::format("{} takes no {}", dose.drug, key), "expected nk_dose, cd34_dose, cd3_dose");
   } else if (amount && course) {
     throw InputError(named.where("course"), "both amount and course are given", "expected one of them");
   } else if (amount) {
@@ -264,10 +265,11 @@ void refuse_clashes(const std::vector<DoseEntry>& doses, const std::vector<Windo
     }
   for (std::size_t i = 0; i < windows.size(); ++i)
     for (std::size_t j = i + 1; j < windows.size(); ++j)
-      if (windows[i].id == windows[j].id)
+      if (windows[i].id == windows[j].id) {
         throw InputError(windows[j].where, fmt::format("window id \"{}\" stands twice", windows[j].id));
-      else if (windows[i].name == windows[j].name && windows[i].start_d < windows[j].end_d && windows[j].start_d < windows[i].end_d)
+      } else if (windows[i].name == windows[j].name && windows[i].start_d < windows[j].end_d && windows[j].start_d < windows[i].end_d) {
         throw InputError(windows[j].where, fmt::format("overlaps window \"{}\" of the same switch", windows[i].id));
+      }
 }
 
 }  // namespace

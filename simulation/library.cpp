@@ -14,6 +14,12 @@ namespace nkpk {
 namespace fs = std::filesystem;
 namespace {
 
+// Without an exception where a folder may not be read or a name is too long.
+bool holds_model(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / "model.toml", error);
+}
+
 std::optional<fs::path> upwards_from(fs::path place) {
   std::error_code error;
   place = fs::weakly_canonical(place, error);
@@ -35,7 +41,7 @@ fs::path this_binary() {
 
 fs::path find_folder() {
   if (const char* set = std::getenv("NKPK_PARAMS"); set && *set) {
-    if (!fs::exists(fs::path(set) / "model.toml")) throw InputError("NKPK_PARAMS", fmt::format("no model.toml in {}", set), "expected a folder of parameter files");
+    if (!holds_model(set)) throw InputError("NKPK_PARAMS", fmt::format("no model.toml in {}", set), "expected a folder of parameter files");
     return set;
   }
   if (const auto found = upwards_from(this_binary().parent_path())) return *found;
@@ -221,7 +227,7 @@ void ParameterTable::set_number(const std::string& name, double value, const std
 }
 
 Library::Library(const fs::path& folder) : folder_(folder.empty() ? find_folder() : folder) {
-  if (!fs::exists(folder_ / "model.toml")) throw InputError(folder_.string(), "no model.toml there", "expected a folder of parameter files");
+  if (!holds_model(folder_)) throw InputError(folder_.string(), "no model.toml there", "expected a folder of parameter files");
 }
 
 std::vector<std::string> Library::names(const std::string& kind) const {

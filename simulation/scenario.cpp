@@ -186,6 +186,8 @@ Timeline make_timeline(const Scenario& s) {
       const DoseEntry& dose = s.regimen.doses[a.dose];
       const DrugRoute& how = drug_route(dose);
       if (how.action != rank) continue;
+      if (rank == Action::survival && !s.constants.modules.has(Module::irradiation)) continue;
+      if (rank == Action::graft && !s.constants.modules.has(Module::graft)) continue;
       const std::size_t start = index(a.start_d);
       if (rank == Action::survival) {
         line.jumps[start].push_back(irradiation_jump(s.constants, a.entering));
@@ -204,6 +206,12 @@ Timeline make_timeline(const Scenario& s) {
       }
     }
   }
+  // what is switched off takes nothing up: a dose would lie in its states for ever
+  const auto entries = state_entries(s.cohorts.size());
+  const auto is_off = [&](std::size_t state) { return !s.constants.modules.has(entries[state].module); };
+  for (auto& jumps : line.jumps)
+    for (auto& jump : jumps) std::erase_if(jump, [&](const auto& l) { return is_off(l.target); });
+  for (auto& rates : line.rates) std::erase_if(rates, [&](const auto& r) { return is_off(r.state); });
   for (const auto& w : s.regimen.windows)
     for (std::size_t k = index(w.start_d) + 1; k <= index(w.end_d); ++k) {
       if (w.name == "steroid") line.windows[k].steroid = w.value;

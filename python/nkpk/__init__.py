@@ -28,7 +28,7 @@ from nkpk.scenario import PlausibilityWarning, Scenario, all_arms, load, simulat
 if TYPE_CHECKING:
     from nkpk.plot import figure_data, plot_regimens, plot_run
 
-open = open_archive  # noqa: A001  nkpk.open reads like open
+open = open_archive
 __version__: str = _core.version
 
 __all__ = [

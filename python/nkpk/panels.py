@@ -48,9 +48,9 @@ def draw_panels(runs: Sequence[Result]) -> Figure:
     widths = [_WIDTH] * len(runs)
     if beside_legend:
         widths[-1] = min(_WIDTH * (max(ends[-1], end) - start) / (end - start), 1.45 * _WIDTH)
+    # before rc_context: the first figure starts the backend, and what that sets in rcParams must stay
+    figure = plt.figure(figsize=page, dpi=130)
     with mpl.rc_context(_STYLE):
-        figure = plt.figure(figsize=page, dpi=130)
-
         def axes(left: float, top: float, width: float, height: float, **arguments: Any) -> Axes:
             return figure.add_axes((left / page[0], 1 - (top + height) / page[1], width / page[0], height / page[1]), **arguments)
 

@@ -186,7 +186,7 @@ def _log_axis(ax: Axes, result: Result, names: Sequence[str], unit: str, measure
     ax.set_ylim(bottom, max(top * 2, bottom * 1e3))
     draw_day_zero(ax)
     if limits:
-        draw_lloq(ax, max(limits), f"below {max(limits):g} {unit.replace('uL', 'µL')}, the limit of\nquantification (LLOQ)")
+        draw_lloq(ax, max(limits), f"below the limit of quantification\n(LLOQ, {max(limits):g} {unit.replace('uL', 'µL')})")
 
 
 def draw_day_zero(ax: Axes) -> None:
@@ -201,6 +201,7 @@ def _draw_observations(ax: Axes, measured: Observations, names: Sequence[str]) -
     for i, name in enumerate(names):
         rows = measured.table[measured.table["observable"] == name]
         colour = style_of(name, measured.result, i)[1]
+        colour = "#4D4D4D" if name == "alc" else colour  # the curve's light grey is too faint for a point
         seen, below = rows[~rows["censored"]], rows[rows["censored"]]
         common: dict[str, Any] = {"ls": "none", "ms": 7, "mew": 1.3, "zorder": 6}
         if len(seen):

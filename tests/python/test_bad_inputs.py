@@ -103,6 +103,12 @@ def test_an_unreadable_folder_of_parameters_is_refused(tmp_path):
     assert "no parameter" in refused(tmp_path, "show", str(REPO / "params" / "regimens" / "sankoma.toml"), "--params", ".", "--patient", str(REPO / "params" / "patients" / "man-45y.toml"))
 
 
+@pytest.mark.parametrize("args", [["list", "--params"], ["show", "sankoma", "--patient"], ["check"], ["info"], ["simulate", "sankoma", "-o"], ["show", "sankoma", "--set"]])
+def test_a_name_that_is_too_long_is_refused(args, tmp_path):
+    done = nkpk(tmp_path, *args, "a/" * 20 + "a" * 5000)
+    assert done.returncode == 2 and done.stderr.startswith(b"nkpk: ") and b"internal" not in done.stderr
+
+
 def test_options_that_span_too_many_arms_are_refused(tmp_path):
     options = "".join(
         f'[[option]]\ngroup = "g{i}"\ndefault = "a"\n[option.choice.a]\n[option.choice.b]\n' for i in range(60)

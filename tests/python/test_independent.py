@@ -17,6 +17,9 @@ import nk_reference  # noqa: E402
 
 COMBINATIONS = [(str(name), choices) for name in nkpk.regimens() for choices in (s.choices for s in nkpk.all_arms(name))]
 RTOL, AGREEMENT = 1e-10, 1e-6
+# The default absolute tolerance of a drug, for example 1e-3 IU of IL-2, is above what the comparison allows at concentrations
+# far below the limit of quantification (2e-10 IU/mL, about 1e-6 IU in the body). The reference has tight ones too.
+ATOL_FACTOR = 1e-5
 
 
 def floor(run: nkpk.Result, name: str) -> float:
@@ -33,7 +36,7 @@ def floor(run: nkpk.Result, name: str) -> float:
 
 @pytest.mark.parametrize(("regimen", "choices"), COMBINATIONS, ids=lambda v: v if isinstance(v, str) else ",".join(v) or "-")
 def test_agrees_with_the_equations_written_a_second_time(regimen: str, choices: tuple[str, ...]) -> None:
-    run = nkpk.load(regimen, arm=choices, output_step=0.5).simulate(rtol=RTOL)
+    run = nkpk.load(regimen, arm=choices, output_step=0.5).simulate(rtol=RTOL, atol_factor=ATOL_FACTOR)
     times = run.data["time"].values
     reference = nk_reference.solve(
         nk_reference.load(ROOT / "params", regimen, dict(choice.split("=") for choice in choices)), times, rtol=RTOL

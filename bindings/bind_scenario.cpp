@@ -38,15 +38,6 @@ std::vector<std::pair<std::string, std::vector<std::string>>> combinations(const
   return all;
 }
 
-/// What a scenario is before it is solved, in the words of the archive: one list of columns for both. No outputs.
-py::dict describe(const Scenario& scenario) {
-  Scenario s = scenario;
-  s.output_times_d.clear();
-  Trajectory none;
-  none.scenario = &s;
-  return to_python(to_group(none, {}));
-}
-
 }  // namespace
 
 void bind_scenario(py::module_& m) {
@@ -73,7 +64,7 @@ void bind_scenario(py::module_& m) {
       .def_property_readonly("warnings", [](const Scenario& s) { return s.warnings; })
       .def_property_readonly("days", [](const Scenario& s) { return std::pair(s.t_start_d, s.t_end_d); })
       .def("calendar_text", &calendar_text)
-      .def("describe", &describe);
+      .def("describe", [](const Scenario& s) { return to_python(describe(s)); });
 }
 
 }  // namespace nkpk::bindings

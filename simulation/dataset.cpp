@@ -113,6 +113,16 @@ std::string cpu_model() {
 
 }  // namespace
 
+Group describe(const Scenario& s) {
+  Text names, contents;
+  for (const auto& [name, content] : s.inputs) names.push_back(name), contents.push_back(content);
+  Group inputs;
+  inputs.arrays = {texts("input", "name of the input file", "input", names), texts("input_text", "exact text of the input file", "input", contents)};
+  Group all;
+  all.groups = {{"events", events_group(s)}, {"parameters", parameters_group(s)}, {"patient", patient_group(s)}, {"inputs", inputs}};
+  return all;
+}
+
 Group to_group(const Trajectory& t, const std::vector<Metric>& metrics) {
   const Scenario& s = *t.scenario;
   const auto n = s.output_times_d.size();
@@ -197,12 +207,8 @@ Group to_group(const Trajectory& t, const std::vector<Metric>& metrics) {
     summary.arrays.push_back(scalar(metric.name, cf_unit(metric.unit), metric.title, metric.value));
     if (!metric.qualifier.empty()) summary.arrays.back().attributes["qualifier"] = metric.qualifier;
   }
-  Text names, contents;
-  for (const auto& [name, content] : s.inputs) names.push_back(name), contents.push_back(content);
-  Group inputs;
-  inputs.arrays = {texts("input", "name of the input file", "input", names), texts("input_text", "exact text of the input file", "input", contents)};
-  run.groups = {{"states", states}, {"events", events_group(s)}, {"parameters", parameters_group(s)},
-                {"patient", patient_group(s)}, {"report", summary}, {"inputs", inputs}};
+  run.groups = {{"states", states}, {"report", summary}};
+  for (auto& group : describe(s).groups) run.groups.push_back(std::move(group));
   return run;
 }
 

@@ -11,6 +11,9 @@ namespace nkpk {
 /// One run as named arrays with units: what archives hold and Python reads. docs/archive_format.md lists the content.
 Group to_group(const Trajectory& trajectory, const std::vector<Metric>& metrics);
 
+/// What a scenario is before it is solved: the groups `events`, `parameters`, `patient` and `inputs` of a run.
+Group describe(const Scenario& scenario);
+
 /// Program, compiler, libraries, machine, command line, time: attributes of the group `provenance`.
 /// `extra` adds what only the caller knows, for example the HDF5 version.
 Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra);

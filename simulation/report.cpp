@@ -12,6 +12,7 @@ namespace {
 constexpr double alc_recovered_per_uL = 500;  // C44
 constexpr double nadir_window_d = 60;         // C33
 constexpr double settling_d = 1;              // C33: the 24 h after the end of an infusion
+constexpr double beside_d = 1e-5;             // about a second
 constexpr double auc_end_d = 28, report_day_d = 28;
 
 using Curve = std::function<double(const double* y)>;
@@ -49,7 +50,9 @@ class Reader {
       constexpr int bits = 20;
       std::uintmax_t iterations = 60;
       const auto [day, value] = boost::math::tools::brent_find_minima([&](double d) { return -sign * this->value(f, d); }, left, right, bits, iterations);
-      if (-value > best_value) e = {-sign * value, day};
+      // a maximum that lies just beside an output, such as the last moment before an event, is shown as that day
+      const double shown = std::abs(day - left) < beside_d ? left : std::abs(day - right) < beside_d ? right : std::abs(day - times_[best]) < beside_d ? times_[best] : day;
+      if (-value > best_value) e = {-sign * value, shown};
     }
     return e;
   }

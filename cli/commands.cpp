@@ -209,6 +209,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
       const Trajectory t = nkpk::simulate(s, options);
       if (interrupted) break;  // what is not finished is not written
       Run run{run_name(s), {}, report(t), t.ok(), t.solution.message};
+      if (interrupted) break;  // the report integrates too
       all_ok = all_ok && run.ok;
       Group group;
       if (!arguments.out.empty()) group = to_group(t, run.metrics);

@@ -85,7 +85,8 @@ TEST_CASE("the observables and the jumps are the same in a number type that cann
   const Leukocytes others{1000, 10, 200, 5, 1};
   std::vector<double> expected, found;
   visit_observables(plain.c, y.data(), others, [&](auto, auto, auto, auto, double v) { expected.push_back(v); });
-  visit_observables(terms.c, y_terms.data(), others, [&](auto, auto, auto, auto, const Terms& v) { found.push_back(v.value()); });
+  visit_observables(terms.c, y_terms.data(), others,
+                    [&](auto, auto, auto, auto, const Terms& v) { found.push_back(v.value()); });
   CHECK(found == expected);
   CHECK(irradiation_jump(terms.c, Terms(2)).size() == irradiation_jump(plain.c, 2.0).size());
   const auto jump = graft_jump(plain.c, GraftDose<double>{2e7, 1e7, 1e5, true});
@@ -120,7 +121,8 @@ TEST_CASE("case 1: without a dose every state is the same after a year") {
   for (int n = 0; n < 8; ++n) {
     const Scenario s = untreated(draws);
     CAPTURE(s.patient.name);
-    // an explicit method at rest steps at its limit of stability, where rounding grows up to the tolerance: both below 1e-10
+    // an explicit method at rest steps at its limit of stability, where rounding grows up to the tolerance: both below
+    // 1e-10
     SolverOptions options = with_rtol(1e-12);
     options.atol_factor = 1e-3;
     const Trajectory run = simulate(s, options);

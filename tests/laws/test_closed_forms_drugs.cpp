@@ -31,7 +31,10 @@ const std::vector<Population>& populations() {
       {"host P2", {host(HostNk::P2)}, &K::r_precursor, &I::D0_precursor},
       {"host P3", {host(HostNk::P3)}, &K::r_precursor, &I::D0_precursor},
       {"graft P1", {graft(Graft::G1)}, &K::r_precursor, &I::D0_precursor},
-      {"infused NK", {at::cohort(0) + InfusedNk::lung, at::cohort(0) + InfusedNk::blood, at::cohort(0) + InfusedNk::tissue}, &K::r_donor, &I::D0_donor}};
+      {"infused NK",
+       {at::cohort(0) + InfusedNk::lung, at::cohort(0) + InfusedNk::blood, at::cohort(0) + InfusedNk::tissue},
+       &K::r_donor,
+       &I::D0_donor}};
   return all;
 }
 
@@ -45,14 +48,16 @@ double sum(const std::vector<double>& y, const std::vector<std::size_t>& states)
 Scenario without_turnover(const std::string& toml, std::vector<std::string> sets = {}) {
   sets.push_back("patient=boy-10y");
   sets.push_back("horizon=60 d");
-  Scenario s = scenario_from(dose("cells", "nk_cells", "iv", "amount = '1e7 cells/kg'\ndays = [-3]\nduration = '30 min'") +
-                                 dose("graft", "graft", "iv", "days = [-2]") + toml,
-                             sets);
+  Scenario s =
+      scenario_from(dose("cells", "nk_cells", "iv", "amount = '1e7 cells/kg'\ndays = [-3]\nduration = '30 min'") +
+                        dose("graft", "graft", "iv", "days = [-2]") + toml,
+                    sets);
   stop_turnover(s.constants);
   return s;
 }
 
-/// The ln-kill of T cells by each drug for 30 kg: potency times dose over clearance (C9, C10, C11), and its relative potencies.
+/// The ln-kill of T cells by each drug for 30 kg: potency times dose over clearance (C9, C10, C11), and its relative
+/// potencies.
 struct Course {
   const char* drug;
   const char* route;
@@ -70,13 +75,15 @@ std::vector<Course> courses() {
   const double CL_flu = (p.fludarabine.CL_nonrenal + p.fludarabine.renal_slope * eGFR) * size;
   const double CL_treo = p.treosulfan.CL * size * mature(p.treosulfan.TM50, p.treosulfan.Hill);
   const double CL_bu = p.busulfan.CL * size * mature(p.busulfan.TM50, p.busulfan.Hill);
-  return {{"fludarabine", "iv", 50, p.fludarabine.kill.s_T * 50 * p.fludarabine.mass_ratio / CL_flu, p.fludarabine.kill},
-          {"treosulfan", "iv", 1e4, p.treosulfan.kill.s_T * 1e4 / CL_treo, p.treosulfan.kill},
-          {"busulfan", "iv", 60, p.busulfan.kill.s_T * 60 / CL_bu, p.busulfan.kill},
-          {"busulfan", "po", 60, p.busulfan.kill.s_T * p.busulfan.F * 60 / CL_bu, p.busulfan.kill},
-          {"thiotepa", "iv", 150, p.thiotepa.kill.s_T * 150 / (p.thiotepa.CL * 30), p.thiotepa.kill},
-          {"cyclophosphamide", "iv", 1000,
-           p.cyclophosphamide.kill.s_T * p.cyclophosphamide.f_act * 1000 / (p.cyclophosphamide.V * 30), p.cyclophosphamide.kill}};
+  return {
+      {"fludarabine", "iv", 50, p.fludarabine.kill.s_T * 50 * p.fludarabine.mass_ratio / CL_flu, p.fludarabine.kill},
+      {"treosulfan", "iv", 1e4, p.treosulfan.kill.s_T * 1e4 / CL_treo, p.treosulfan.kill},
+      {"busulfan", "iv", 60, p.busulfan.kill.s_T * 60 / CL_bu, p.busulfan.kill},
+      {"busulfan", "po", 60, p.busulfan.kill.s_T * p.busulfan.F * 60 / CL_bu, p.busulfan.kill},
+      {"thiotepa", "iv", 150, p.thiotepa.kill.s_T * 150 / (p.thiotepa.CL * 30), p.thiotepa.kill},
+      {"cyclophosphamide", "iv", 1000,
+       p.cyclophosphamide.kill.s_T * p.cyclophosphamide.f_act * 1000 / (p.cyclophosphamide.V * 30),
+       p.cyclophosphamide.kill}};
 }
 
 }  // namespace
@@ -87,8 +94,9 @@ TEST_CASE("case 6: survival is exp(-potency times AUC) for every drug and popula
       CAPTURE(course.drug);
       CAPTURE(course.route);
       CAPTURE(hours);
-      const Scenario s = without_turnover(dose("drug", course.drug, course.route,
-                                               fmt::format("amount = '{} mg'\ndays = [0]\nduration = '{} h'", course.dose_mg, hours)));
+      const Scenario s =
+          without_turnover(dose("drug", course.drug, course.route,
+                                fmt::format("amount = '{} mg'\ndays = [0]\nduration = '{} h'", course.dose_mg, hours)));
       const Trajectory run = solved(s, 1e-11);
       const auto before = run.before(0), after = run.at(60);
       CHECK(course.ln_kill_T > 0.1);
@@ -96,7 +104,8 @@ TEST_CASE("case 6: survival is exp(-potency times AUC) for every drug and popula
         CAPTURE(population.name);
         const double r = population.potency ? course.kill.*population.potency : 1;
         REQUIRE(sum(before, population.states) > 0);
-        CHECK(off(sum(after, population.states) / sum(before, population.states), std::exp(-r * course.ln_kill_T)) < 1e-8);
+        CHECK(off(sum(after, population.states) / sum(before, population.states), std::exp(-r * course.ln_kill_T)) <
+              1e-8);
       }
     }
   }
@@ -104,24 +113,27 @@ TEST_CASE("case 6: survival is exp(-potency times AUC) for every drug and popula
 
 TEST_CASE("case 6: induction moves the kill by cyclophosphamide in time and not in depth") {
   const auto t_cells = [](const char* Emax, double day) {
-    const Scenario s = without_turnover(dose("cy", "cyclophosphamide", "iv", "amount = '60 mg/kg'\ndays = [0]\nduration = '1 h'"),
-                                        {std::string("cyclophosphamide.Emax=") + Emax});
+    const Scenario s =
+        without_turnover(dose("cy", "cyclophosphamide", "iv", "amount = '60 mg/kg'\ndays = [0]\nduration = '1 h'"),
+                         {std::string("cyclophosphamide.Emax=") + Emax});
     return solved(s, 1e-11).at(day)[at::t_cells];
   };
   CHECK(off(t_cells("2.25", 60), t_cells("0", 60)) < 1e-8);
   CHECK(t_cells("2.25", 1) < 0.9 * t_cells("0", 1));
 }
 
-TEST_CASE("case 7: survival of irradiation depends on the total alone, or with the linear-quadratic law on the fractions") {
+TEST_CASE(
+    "case 7: survival of irradiation depends on the total alone, or with the linear-quadratic law on the fractions") {
   for (const bool linear_quadratic : {false, true}) {
     for (const int fractions : {1, 3, 6}) {
       CAPTURE(linear_quadratic);
       CAPTURE(fractions);
       const double total = 12, each = total / fractions;
-      const Scenario s = without_turnover(
-          fmt::format("[courses]\ntbi = '{} Gy'\n", total) +
-              dose("tbi", "tbi", "external", fmt::format("course = 'tbi'\nstart = '0 d'\nevery = '8 h'\ncount = {}", fractions)),
-          {fmt::format("switches.linear_quadratic={}", linear_quadratic)});
+      const Scenario s =
+          without_turnover(fmt::format("[courses]\ntbi = '{} Gy'\n", total) +
+                               dose("tbi", "tbi", "external",
+                                    fmt::format("course = 'tbi'\nstart = '0 d'\nevery = '8 h'\ncount = {}", fractions)),
+                           {fmt::format("switches.linear_quadratic={}", linear_quadratic)});
       const Trajectory run = solved(s, 1e-11);
       const auto before = run.before(0), after = run.at(10);
       const auto& p = s.p.irradiation;
@@ -186,7 +198,8 @@ TEST_CASE("case 9: an IL-2 bolus falls with half-lives of 12.89 and 85.08 min") 
 }
 
 TEST_CASE("case 9: without uptake by Treg the AUC of IL-2 is the absorbed dose over clearance") {
-  Scenario s = scenario_from(dose("il2", "il2", "sc", "amount = '1e6 IU/m^2'\ndays = [0]"), {"il2.VmR=0 IU/d", "horizon=10 d"});
+  Scenario s =
+      scenario_from(dose("il2", "il2", "sc", "amount = '1e6 IU/m^2'\ndays = [0]"), {"il2.VmR=0 IU/d", "horizon=10 d"});
   // the area under the concentration, integrated beside the model
   const std::size_t n = s.constants.n_states();
   std::vector<double> y0 = initial_state(s.p, s.constants);
@@ -206,10 +219,12 @@ TEST_CASE("case 9: without uptake by Treg the AUC of IL-2 is the absorbed dose o
   const double end[] = {20.0};
   const Solution solution = integrate(system, y0, 0, end, with_rtol(1e-12));
   REQUIRE(solution.status == Status::ok);
-  CHECK(off(solution.states(0, static_cast<Eigen::Index>(n)), absorbed / (s.p.il2.CL * s.constants.body.bsa_m2)) < 1e-9);
+  CHECK(off(solution.states(0, static_cast<Eigen::Index>(n)), absorbed / (s.p.il2.CL * s.constants.body.bsa_m2)) <
+        1e-9);
 }
 
-TEST_CASE("case 9: IL-2 under the skin peaks at 3.50 h at a clearance of 7.2, at 3.30 h at 10 and at 3.25 h with Treg") {
+TEST_CASE(
+    "case 9: IL-2 under the skin peaks at 3.50 h at a clearance of 7.2, at 3.30 h at 10 and at 3.25 h with Treg") {
   // stated as read from a grid of 0.05 h
   CHECK(std::abs(il2_tmax_h({"il2.CL=7.2 L/h/1.73m^2", "il2.VmR=0 IU/d"}) - 3.50) < 0.025);
   CHECK(std::abs(il2_tmax_h({"il2.CL=10 L/h/1.73m^2", "il2.VmR=0 IU/d"}) - 3.30) < 0.025);

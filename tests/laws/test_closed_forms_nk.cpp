@@ -17,8 +17,10 @@ struct OneCohort {
   std::vector<double> y0;
 
   explicit OneCohort(std::vector<std::string> sets = {}, int n = 1)
-      : s(scenario_from(dose("nk", "nk_cells", "iv", fmt::format("amount = '1e9 cells'\nstart = '0 d'\nevery = '1 d'\ncount = {}\nduration = '30 min'", n)),
-                        std::move(sets))) {
+      : s(scenario_from(
+            dose("nk", "nk_cells", "iv",
+                 fmt::format("amount = '1e9 cells'\nstart = '0 d'\nevery = '1 d'\ncount = {}\nduration = '30 min'", n)),
+            std::move(sets))) {
     for (auto& cohort : c.infused_nk.cohorts) cohort.start_d = 0;
     y0 = initial_state(s.p, c);
   }
@@ -31,7 +33,9 @@ double infused_total(const RowMatrix& y, Eigen::Index i, std::size_t k = 0) {
   const auto at_state = [&](std::size_t j) { return y(i, static_cast<Eigen::Index>(at::cohort(k) + j)); };
   return at_state(InfusedNk::lung) + at_state(InfusedNk::blood) + at_state(InfusedNk::tissue);
 }
-double value(const RowMatrix& y, std::size_t i, std::size_t state) { return y(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(state)); }
+double value(const RowMatrix& y, std::size_t i, std::size_t state) {
+  return y(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(state));
+}
 
 const std::vector<double> hours_and_days{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10};
 
@@ -77,7 +81,8 @@ TEST_CASE("case 4: at a constant cytokine level and without lung or rejection al
       const double d = m.s.p.nk.dmin + (k.dmax - m.s.p.nk.dmin) / (1 + u / k.Es);
       const auto y = solved_from(m.c, m.y0, hours_and_days);
       for (std::size_t i = 0; i < hours_and_days.size(); ++i)
-        CHECK(off(infused_total(y, static_cast<Eigen::Index>(i)), cells * std::exp((p - d) * hours_and_days[i])) < 1e-9);
+        CHECK(off(infused_total(y, static_cast<Eigen::Index>(i)), cells * std::exp((p - d) * hours_and_days[i])) <
+              1e-9);
     }
   }
 }
@@ -113,7 +118,8 @@ TEST_CASE("case 5: blood holds its share exactly without lung input, at any exch
     const double share = m.c.nk.kTB / (m.c.nk.kBT + m.c.nk.kTB);
     const auto y = solved_from(m.c, m.y0, {3, 5, 10}, 1e-13);
     for (std::size_t i = 0; i < 3; ++i)  // after 3 d the transient is below exp(-31)
-      CHECK(off(value(y, i, at::cohort(0) + InfusedNk::blood), share * infused_total(y, static_cast<Eigen::Index>(i))) < 1e-11);
+      CHECK(off(value(y, i, at::cohort(0) + InfusedNk::blood), share * infused_total(y, static_cast<Eigen::Index>(i))) <
+            1e-11);
   }
 }
 
@@ -146,7 +152,8 @@ TEST_CASE("case 10: at a constant drive renewing precursors follow a logistic cu
       m.y0[at::host_nk + HostNk::P1] = start * P_ss;
       const auto y = solved_from(m.c, m.y0, hours_and_days);
       for (std::size_t i = 0; i < hours_and_days.size(); ++i) {
-        const double expected = g * P_ss / (1 + (g / start - 1) * std::exp(-m.s.p.host_nk.lamP * g * hours_and_days[i]));
+        const double expected =
+            g * P_ss / (1 + (g / start - 1) * std::exp(-m.s.p.host_nk.lamP * g * hours_and_days[i]));
         CHECK(off(value(y, i, at::host_nk + HostNk::P1), expected) < 1e-8);
       }
     }
@@ -167,7 +174,8 @@ TEST_CASE("case 11: T cells recover along a logistic curve") {
 
 namespace {
 
-/// Infused NK rejected by effectors that grow exponentially from A0: the source, the half-saturation and the ceiling off.
+/// Infused NK rejected by effectors that grow exponentially from A0: the source, the half-saturation and the ceiling
+/// off.
 RowMatrix rejected(double A0, double krej, const std::vector<double>& times, double& n) {
   OneCohort m;
   stop_turnover(m.c);
@@ -184,7 +192,9 @@ RowMatrix rejected(double A0, double krej, const std::vector<double>& times, dou
 /// Day on which half of the infused NK are left: the secant method on ln(-ln(share)), which is almost a line.
 double half_lost(double A0, double krej) {
   double n = 0;
-  const auto f = [&](double t) { return std::log(-std::log(infused_total(rejected(A0, krej, {t}, n), 0)) / std::log(2.0)); };
+  const auto f = [&](double t) {
+    return std::log(-std::log(infused_total(rejected(A0, krej, {t}, n), 0)) / std::log(2.0));
+  };
   double t0 = 8, t1 = 12, f0 = f(t0);
   for (int step = 0; step < 6 && t1 != t0; ++step) {
     const double f1 = f(t1);
@@ -223,7 +233,8 @@ TEST_CASE("case 12: half of the cells are lost by day 9.56, and 4.2 d later for 
 }
 
 TEST_CASE("case 13: two pools under a cytokine that is withdrawn follow Stein's piecewise solution") {
-  // Stein 2019: growth to day Tm, then two exponentials; here two cohorts of the infused-NK module alone, signals set by hand
+  // Stein 2019: growth to day Tm, then two exponentials; here two cohorts of the infused-NK module alone, signals set
+  // by hand
   const double fold = 3900, Tm = 9.3, Cm = 24000, a = 0.16, F = 0.0079, b = 0.0032;
   const double rho = std::log(fold) / Tm, R0 = Cm / fold;
   OneCohort m({}, 2);
@@ -255,18 +266,21 @@ TEST_CASE("case 13: two pools under a cytokine that is withdrawn follow Stein's 
   REQUIRE(solution.status == Status::ok);
   for (std::size_t i = 0; i < days.size(); ++i) {
     const double after = days[i] - Tm;
-    const double expected = after <= 0 ? R0 * std::exp(rho * days[i]) : (1 - F) * Cm * std::exp(-a * after) + F * Cm * std::exp(-b * after);
+    const double expected =
+        after <= 0 ? R0 * std::exp(rho * days[i]) : (1 - F) * Cm * std::exp(-a * after) + F * Cm * std::exp(-b * after);
     CHECK(off(solution.states.row(static_cast<Eigen::Index>(i)).sum(), expected) < 1e-8);
   }
 }
 
 TEST_CASE("case 14: with IL-15 held and without rejection repeat doses add up") {
   const auto one = [](double day) {
-    return dose(fmt::format("nk{:.0f}", day), "nk_cells", "iv", fmt::format("amount = '{} cells'\ndays = [{}]\nduration = '30 min'", 1e7 * (1 + day), day));
+    return dose(fmt::format("nk{:.0f}", day), "nk_cells", "iv",
+                fmt::format("amount = '{} cells'\ndays = [{}]\nduration = '30 min'", 1e7 * (1 + day), day));
   };
   // drugs and IL-2 act on all of them alike; each infusion is a cohort of its own with its own priming
-  const std::string others = dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-3, 1]\nduration = '1 h'") +
-                             dose("il2", "il2", "sc", "amount = '1e6 IU/m^2'\ndays = [0.5, 2.5]");
+  const std::string others =
+      dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-3, 1]\nduration = '1 h'") +
+      dose("il2", "il2", "sc", "amount = '1e6 IU/m^2'\ndays = [0.5, 2.5]");
   const std::vector<std::string> sets{"rejection.krej=0 1/d/(cells/uL)", "horizon=12 d"};
   const auto donor = [&](const std::string& doses) {
     Scenario s = scenario_from(others + doses, sets);
@@ -282,7 +296,8 @@ TEST_CASE("case 14: with IL-15 held and without rejection repeat doses add up") 
     }
     return sums;
   };
-  const auto all = donor(one(0) + one(1) + one(3)), first = donor(one(0)), second = donor(one(1)), third = donor(one(3));
+  const auto all = donor(one(0) + one(1) + one(3)), first = donor(one(0)), second = donor(one(1)),
+             third = donor(one(3));
   for (std::size_t i = 0; i < all.size(); ++i) {
     const double parts = first[i] + second[i] + third[i];
     CHECK(std::abs(all[i] - parts) < 2e-7 * parts + 1.0);  // one cell: a thousand absolute tolerances

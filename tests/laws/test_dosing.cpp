@@ -10,33 +10,38 @@ using namespace nkpk::test;
 namespace {
 
 /// Something of every kind of state: chemotherapy, two infusions, IL-2, a graft.
-const std::string busy = dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-5, -4, -3]\nduration = '30 min'") +
-                         dose("cy", "cyclophosphamide", "iv", "amount = '20 mg/kg'\ndays = [-5]\nduration = '1 h'") +
-                         dose("nk", "nk_cells", "iv", "amount = '1e7 cells/kg'\ndays = [0, 4]\nduration = '30 min'") +
-                         dose("il2", "il2", "sc", "amount = '1e6 IU/m^2'\ndays = [0.5, 2.5]") +
-                         dose("graft", "graft", "iv", "days = [2]");
+const std::string busy =
+    dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-5, -4, -3]\nduration = '30 min'") +
+    dose("cy", "cyclophosphamide", "iv", "amount = '20 mg/kg'\ndays = [-5]\nduration = '1 h'") +
+    dose("nk", "nk_cells", "iv", "amount = '1e7 cells/kg'\ndays = [0, 4]\nduration = '30 min'") +
+    dose("il2", "il2", "sc", "amount = '1e6 IU/m^2'\ndays = [0.5, 2.5]") + dose("graft", "graft", "iv", "days = [2]");
 
 /// The same dose `n` times in a row, each 1/n of the amount and of the duration.
-std::string in_a_row(const std::string& drug, double amount, const std::string& unit, int n, double hours, double day = 0) {
+std::string in_a_row(const std::string& drug, double amount, const std::string& unit, int n, double hours,
+                     double day = 0) {
   return dose("drug", drug, "iv",
-              fmt::format("amount = '{} {}'\nstart = '{} d'\nevery = '{} h'\ncount = {}\nduration = '{} h'", amount / n, unit, day, hours / n, n, hours / n));
+              fmt::format("amount = '{} {}'\nstart = '{} d'\nevery = '{} h'\ncount = {}\nduration = '{} h'", amount / n,
+                          unit, day, hours / n, n, hours / n));
 }
 
 /// Sum over the cohorts: lung, blood, tissue.
 std::vector<double> over_cohorts(const std::vector<double>& y) {
   std::vector<double> sums(y.begin(), y.begin() + static_cast<std::ptrdiff_t>(at::infused_nk));
   sums.resize(at::infused_nk + InfusedNk::states_per_cohort, 0.0);
-  for (std::size_t i = at::infused_nk; i < y.size(); ++i) sums[at::infused_nk + (i - at::infused_nk) % InfusedNk::states_per_cohort] += y[i];
+  for (std::size_t i = at::infused_nk; i < y.size(); ++i)
+    sums[at::infused_nk + (i - at::infused_nk) % InfusedNk::states_per_cohort] += y[i];
   return sums;
 }
 
 }  // namespace
 
 TEST_CASE("ten consecutive infusions of a drug equal one long one") {
-  const std::pair<const char*, double> drugs[] = {{"fludarabine", 50}, {"cyclophosphamide", 2000}, {"thiotepa", 300}, {"treosulfan", 2e4}, {"busulfan", 60}};
+  const std::pair<const char*, double> drugs[] = {
+      {"fludarabine", 50}, {"cyclophosphamide", 2000}, {"thiotepa", 300}, {"treosulfan", 2e4}, {"busulfan", 60}};
   for (const auto& [drug, mg] : drugs) {
     CAPTURE(drug);
-    const Scenario ten = scenario_from(in_a_row(drug, mg, "mg", 10, 10)), one = scenario_from(in_a_row(drug, mg, "mg", 1, 10));
+    const Scenario ten = scenario_from(in_a_row(drug, mg, "mg", 10, 10)),
+                   one = scenario_from(in_a_row(drug, mg, "mg", 1, 10));
     const Trajectory a = solved(ten), b = solved(one);
     for (const double day : {0.2, 10.0 / 24, 1.0, 20.0}) CHECK(distance(a.at(day), b.at(day), 1e-8) < 1);
   }
@@ -72,7 +77,8 @@ TEST_CASE("a bolus is the limit of short infusions: the error halves with the du
 
 TEST_CASE("short infusions of NK cells have a limit: differences halve with the duration") {
   const auto cells = [](double minutes) {
-    const Scenario s = scenario_from(dose("nk", "nk_cells", "iv", fmt::format("amount = '1e9 cells'\ndays = [0]\nduration = '{} min'", minutes)));
+    const Scenario s = scenario_from(
+        dose("nk", "nk_cells", "iv", fmt::format("amount = '1e9 cells'\ndays = [0]\nduration = '{} min'", minutes)));
     return solved(s, 1e-12).at(0.5)[at::cohort(0) + InfusedNk::lung];
   };
   const double a = cells(4), b = cells(2), c = cells(1);
@@ -94,9 +100,12 @@ TEST_CASE("shifting all times shifts the result, leukocytes included") {
             dose("nk", "nk_cells", "iv", "amount = '1e7 cells/kg'\nduration = '30 min'\n" + days({0, 3.25})) +
             dose("graft", "graft", "iv", "myeloablative = true\n" + days({1})) +
             dose("aba", "abatacept", "iv", "amount = '10 mg/kg'\n" + days({-1, 7})) +
-            dose("il2", "il2", "sc", fmt::format("amount = '1e6 IU/m^2'\nstart = '{} h'\nevery = '2 d'\ncount = 3", 24 * by + 4)) +
-            fmt::format("[[window]]\nid = 'w'\nswitch = 'steroid'\nstart = '{} d'\nend = '{} d'\nvalue = '1'\n", by + 2, by + 4) +
-            "[leukocytes]\nhost = [" + point(-5, 4000) + ", " + point(2, 100) + ", " + point(12, 1500) + "]\ngraft = [" + point(4, 1) + ", " + point(9, 800) + "]\n",
+            dose("il2", "il2", "sc",
+                 fmt::format("amount = '1e6 IU/m^2'\nstart = '{} h'\nevery = '2 d'\ncount = 3", 24 * by + 4)) +
+            fmt::format("[[window]]\nid = 'w'\nswitch = 'steroid'\nstart = '{} d'\nend = '{} d'\nvalue = '1'\n", by + 2,
+                        by + 4) +
+            "[leukocytes]\nhost = [" + point(-5, 4000) + ", " + point(2, 100) + ", " + point(12, 1500) +
+            "]\ngraft = [" + point(4, 1) + ", " + point(9, 800) + "]\n",
         {fmt::format("horizon={} d", by + 15)});
   };
   const Scenario base = shifted(0), later = shifted(128);
@@ -109,15 +118,19 @@ TEST_CASE("shifting all times shifts the result, leukocytes included") {
     CHECK(off(n.host, m.host) < 1e-12);
     CHECK(off(n.graft, m.graft) < 1e-12);
     std::vector<double> before, after;
-    visit_observables(base.constants, a.at(t).data(), m, [&](auto, auto, auto, auto, double v) { before.push_back(v); });
-    visit_observables(later.constants, b.at(t + 128).data(), n, [&](auto, auto, auto, auto, double v) { after.push_back(v); });
+    visit_observables(base.constants, a.at(t).data(), m,
+                      [&](auto, auto, auto, auto, double v) { before.push_back(v); });
+    visit_observables(later.constants, b.at(t + 128).data(), n,
+                      [&](auto, auto, auto, auto, double v) { after.push_back(v); });
     for (std::size_t i = 0; i < before.size(); ++i)
       if (std::isfinite(before[i])) CHECK(std::abs(after[i] - before[i]) <= 1e-6 * std::abs(before[i]) + 1e-9);
   }
 }
 
-TEST_CASE("leukocytes are log-linear between their points, constant after them, and the graft's are none before its first") {
-  const Scenario s = scenario_from("[leukocytes]\nhost = [[-4, 4000], [4, 100], [8, 100]]\ngraft = [[8, 1], [20, 4000]]\n");
+TEST_CASE(
+    "leukocytes are log-linear between their points, constant after them, and the graft's are none before its first") {
+  const Scenario s =
+      scenario_from("[leukocytes]\nhost = [[-4, 4000], [4, 100], [8, 100]]\ngraft = [[8, 1], [20, 4000]]\n");
   CHECK(leukocytes_at(s.leukocytes, -9).host == 4000);
   CHECK(off(leukocytes_at(s.leukocytes, 0).host, std::sqrt(4000.0 * 100)) < 1e-12);
   CHECK(off(leukocytes_at(s.leukocytes, 6).host, 100) < 1e-12);
@@ -138,7 +151,8 @@ TEST_CASE("output at an event is the value after it, and the value before it is 
   CHECK(run.before(0.5) == run.at(0.5));
   // the row of the output table is the value after, too
   for (std::size_t i = 0; i < s.output_times_d.size(); ++i)
-    if (s.output_times_d[i] == 0) CHECK(off(run.solution.states(static_cast<Eigen::Index>(i), at::t_cells), T0 * S) < 1e-10);
+    if (s.output_times_d[i] == 0)
+      CHECK(off(run.solution.states(static_cast<Eigen::Index>(i), at::t_cells), T0 * S) < 1e-10);
 }
 
 TEST_CASE("an infusion runs from its start up to but not including its end") {
@@ -156,16 +170,19 @@ TEST_CASE("an infusion runs from its start up to but not including its end") {
   CHECK(rate(3) == 0);
   for (const auto& jumps : s.timeline.jumps) CHECK(jumps.empty());
   const Trajectory run = solved(s);
-  for (std::size_t k = 0; k < 3; ++k) CHECK(run.before_event(k) == run.at(s.timeline.times[k]));  // no jump at either end
+  for (std::size_t k = 0; k < 3; ++k)
+    CHECK(run.before_event(k) == run.at(s.timeline.times[k]));  // no jump at either end
 }
 
 TEST_CASE("at one time irradiation comes first, then the graft, then doses, whatever the order in the file") {
   const std::string tbi = dose("tbi", "tbi", "external", "amount = '4 Gy'\ndays = [1]");
   const std::string graft = dose("graft", "graft", "iv", "days = [1]");
   const std::string il2 = dose("il2", "il2", "sc", "amount = '1e6 IU'\ndays = [1]");
-  const std::string nk = dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0.5]\nduration = '12 h'");  // ends then
+  const std::string nk =
+      dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0.5]\nduration = '12 h'");  // ends then
   std::vector<double> first;
-  for (const std::string& toml : {tbi + graft + il2 + nk, il2 + graft + nk + tbi, graft + tbi + nk + il2, nk + il2 + tbi + graft}) {
+  for (const std::string& toml :
+       {tbi + graft + il2 + nk, il2 + graft + nk + tbi, graft + tbi + nk + il2, nk + il2 + tbi + graft}) {
     const Scenario s = scenario_from(toml);
     const Trajectory run = solved(s);
     const auto before = run.before(1), after = run.at(1);
@@ -198,7 +215,8 @@ TEST_CASE("doses of drugs with linear kinetics add up") {
     const auto amounts = [&](std::vector<std::pair<double, double>> doses) {
       std::string toml;
       for (const auto& [day, amount] : doses)
-        toml += dose(fmt::format("d{}", toml.size()), one.drug, one.route, fmt::format("amount = '{} {}'\ndays = [{}]\nduration = '2 h'", amount, one.unit, day));
+        toml += dose(fmt::format("d{}", toml.size()), one.drug, one.route,
+                     fmt::format("amount = '{} {}'\ndays = [{}]\nduration = '2 h'", amount, one.unit, day));
       const Scenario s = scenario_from(toml, {"il2.VmR=0 IU/d"});
       const Trajectory run = solved(s, 1e-11);
       std::vector<double> values;
@@ -207,7 +225,8 @@ TEST_CASE("doses of drugs with linear kinetics add up") {
       return values;
     };
     const auto a = amounts({{0, 300}}), b = amounts({{0.25, 1100}}), both = amounts({{0, 300}, {0.25, 1100}});
-    for (std::size_t i = 0; i < both.size(); ++i) CHECK(std::abs(both[i] - a[i] - b[i]) < 1e-8 * both[i] + (one.unit[0] == 'I' ? 1e-1 : 1e-7));
+    for (std::size_t i = 0; i < both.size(); ++i)
+      CHECK(std::abs(both[i] - a[i] - b[i]) < 1e-8 * both[i] + (one.unit[0] == 'I' ? 1e-1 : 1e-7));
   }
 }
 
@@ -249,8 +268,9 @@ TEST_CASE("under a steroid window the IL-2 signal is multiplied and margination 
 
 TEST_CASE("drugs on record change nothing") {
   const Scenario plain = scenario_from(busy);
-  const Scenario with = scenario_from(busy + dose("toci", "tocilizumab", "iv", "amount = '8 mg/kg'\ndays = [-1, 1.5]\nduration = '1 h'") +
-                                      dose("rt", "local_radiotherapy", "local", "amount = '2 Gy'\ndays = [-1, 3]"));
+  const Scenario with =
+      scenario_from(busy + dose("toci", "tocilizumab", "iv", "amount = '8 mg/kg'\ndays = [-1, 1.5]\nduration = '1 h'") +
+                    dose("rt", "local_radiotherapy", "local", "amount = '2 Gy'\ndays = [-1, 3]"));
   CHECK(with.administrations.size() == plain.administrations.size() + 4);
   const Trajectory a = solved(plain), b = solved(with);
   for (const double t : {-1.0, -0.97, 1.6, 3.0, 20.0}) CHECK(distance(a.at(t), b.at(t), 1e-8) < 1);
@@ -263,7 +283,8 @@ TEST_CASE("a fraction of irradiation leaves exp(-dose/D0) of every population an
   const Trajectory run = solved(s);
   for (const double day : {3.0, 6.0}) {
     const auto b = run.before(day), a = run.at(day);
-    const double S_T = std::exp(-2 / 1.2), S_NK = std::exp(-2 / 5.5), S_D = std::exp(-2 / 2.9), S_P = std::exp(-2 / 1.0);
+    const double S_T = std::exp(-2 / 1.2), S_NK = std::exp(-2 / 5.5), S_D = std::exp(-2 / 2.9),
+                 S_P = std::exp(-2 / 1.0);
     std::vector<double> expected = b;
     for (const std::size_t base : {at::host_nk, at::graft}) {
       for (std::size_t i = 0; i < 2; ++i) expected[base + i] *= S_NK;
@@ -273,7 +294,8 @@ TEST_CASE("a fraction of irradiation leaves exp(-dose/D0) of every population an
     for (std::size_t i = at::infused_nk; i < b.size(); ++i) expected[i] *= S_D;
     expected[at::irradiation + Irradiation::X_H] += 0.5 * (1 - S_NK) * (b[at::host_nk] + b[at::graft]);
     expected[at::irradiation + Irradiation::X_D] += 0.5 * (1 - S_D) * (b[at::cohort(0) + 1] + b[at::cohort(1) + 1]);
-    expected[at::irradiation + Irradiation::X_T] += 0.5 * (1 - S_T) * (b[at::t_cells] + b[at::t_cells + 1] + b[at::treg] + b[at::rejection]);
+    expected[at::irradiation + Irradiation::X_T] +=
+        0.5 * (1 - S_T) * (b[at::t_cells] + b[at::t_cells + 1] + b[at::treg] + b[at::rejection]);
     REQUIRE(b[at::rejection] > 0);
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(off(a[i], expected[i]) < 1e-14);
   }
@@ -282,13 +304,16 @@ TEST_CASE("a fraction of irradiation leaves exp(-dose/D0) of every population an
 }
 
 TEST_CASE("records that clash are an error") {
-  const auto il2 = [](const char* id, const char* days) { return dose(id, "il2", "sc", std::string("amount = '1e6 IU'\n") + days); };
+  const auto il2 = [](const char* id, const char* days) {
+    return dose(id, "il2", "sc", std::string("amount = '1e6 IU'\n") + days);
+  };
   CHECK_THROWS_AS(scenario_from(il2("a", "days = [0, 1, 0]")), InputError);
   CHECK_THROWS_AS(scenario_from(il2("a", "days = [0, 1]") + il2("b", "days = [1, 2]")), InputError);
   CHECK_THROWS_AS(scenario_from(il2("a", "days = [0.5]") + il2("b", "start = '12 h'")), InputError);
   CHECK_THROWS_AS(scenario_from(il2("a", "days = [0]") + il2("a", "days = [1]")), InputError);
   const auto window = [](const char* id, double start, double end) {
-    return fmt::format("[[window]]\nid = '{}'\nswitch = 'steroid'\nstart = '{} d'\nend = '{} d'\nvalue = '1'\n", id, start, end);
+    return fmt::format("[[window]]\nid = '{}'\nswitch = 'steroid'\nstart = '{} d'\nend = '{} d'\nvalue = '1'\n", id,
+                       start, end);
   };
   CHECK_THROWS_AS(scenario_from(window("a", 0, 2) + window("b", 1, 3)), InputError);
   CHECK_NOTHROW(scenario_from(window("a", 0, 2) + window("b", 2, 3)));

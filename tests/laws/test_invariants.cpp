@@ -1,4 +1,5 @@
-// What holds in every simulation: conservation of cells, symmetry, positivity, bounds, and silence of what is switched off.
+// What holds in every simulation: conservation of cells, symmetry, positivity, bounds, and silence of what is switched
+// off.
 #include <fmt/format.h>
 
 #include "support/ledger.hpp"
@@ -12,9 +13,10 @@ struct Named {
   const char* regimen;
   std::vector<std::string> arms;
 };
-const std::vector<Named> regimens{{"sankoma", {"two-infusions"}}, {"sysu-ucb", {"5e7", "low-alc"}}, {"rogachev-hsct", {"treosulfan"}},
-                                  {"rogachev-hsct", {"tbi"}},     {"rogachev-hsct", {"busulfan", "matched"}}, {"peking-aml", {}},
-                                  {"radboud-ucb", {"high-il2"}}};
+const std::vector<Named> regimens{
+    {"sankoma", {"two-infusions"}}, {"sysu-ucb", {"5e7", "low-alc"}},           {"rogachev-hsct", {"treosulfan"}},
+    {"rogachev-hsct", {"tbi"}},     {"rogachev-hsct", {"busulfan", "matched"}}, {"peking-aml", {}},
+    {"radboud-ucb", {"high-il2"}}};
 
 /// The right-hand side with the mechanism `off` switched off, or with all when it is Module::count.
 std::vector<double> derivative(Constants<double> c, const std::vector<double>& y, Module off = Module::count) {
@@ -25,7 +27,8 @@ std::vector<double> derivative(Constants<double> c, const std::vector<double>& y
 }
 
 Scenario two_infusions(std::vector<std::string> sets = {}) {
-  return scenario_from(dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0, 1]\nduration = '30 min'"), std::move(sets));
+  return scenario_from(dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0, 1]\nduration = '30 min'"),
+                       std::move(sets));
 }
 
 }  // namespace
@@ -55,7 +58,8 @@ TEST_CASE("at any state and any parameters the derivative of a population is the
   for (int n = 0; n < 40; ++n) {
     auto sets = drawn_parameters(draws);
     sets.push_back("product.tau_pr=2 d");
-    const char* patients[] = {"patient=boy-10y", "patient=man-70y", "patient=3y-girl", "patient=2mo-boy", "patient=25y-woman"};
+    const char* patients[] = {"patient=boy-10y", "patient=man-70y", "patient=3y-girl", "patient=2mo-boy",
+                              "patient=25y-woman"};
     sets.push_back(patients[n % 5]);
     const char* donors[] = {"donor=haploidentical", "donor=matched", "donor=cord-blood", "donor=autologous"};
     sets.push_back(donors[n % 4]);
@@ -72,7 +76,8 @@ TEST_CASE("at any state and any parameters the derivative of a population is the
       const Flows& f = flows[j];
       const double sum = f.entered + f.born - f.died - f.killed - f.rejected - f.left;
       double scale = f.entered + f.born + f.died + f.killed + f.rejected + f.left;
-      for (const std::size_t i : ledger.populations()[j].states) scale += std::abs(dy[i]);  // exchange cancels to rounding
+      for (const std::size_t i : ledger.populations()[j].states)
+        scale += std::abs(dy[i]);  // exchange cancels to rounding
       CHECK(std::abs(ledger.populations()[j].present(dy.data()) - sum) < 1e-13 * scale);
     }
   }
@@ -80,11 +85,13 @@ TEST_CASE("at any state and any parameters the derivative of a population is the
 
 TEST_CASE("the order of two doses in the file changes nothing") {
   const auto nk = [](const char* id, double amount, double day) {
-    return dose(id, "nk_cells", "iv", fmt::format("amount = '{} cells/kg'\ndays = [{}]\nduration = '30 min'", amount, day));
+    return dose(id, "nk_cells", "iv",
+                fmt::format("amount = '{} cells/kg'\ndays = [{}]\nduration = '30 min'", amount, day));
   };
   const std::string flu = dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-3, -2]\nduration = '1 h'");
   const std::string cy = dose("cy", "cyclophosphamide", "iv", "amount = '30 mg/kg'\ndays = [-3]\nduration = '1 h'");
-  const Scenario a = scenario_from(flu + cy + nk("a", 5e7, 0) + nk("b", 1e7, 4)), b = scenario_from(nk("b", 1e7, 4) + nk("a", 5e7, 0) + cy + flu);
+  const Scenario a = scenario_from(flu + cy + nk("a", 5e7, 0) + nk("b", 1e7, 4)),
+                 b = scenario_from(nk("b", 1e7, 4) + nk("a", 5e7, 0) + cy + flu);
   const Trajectory x = solved(a, 1e-8), y = solved(b, 1e-8);
   for (const double t : {0.0, 3.0, 4.5, 20.0}) CHECK(distance(x.at(t), y.at(t), 1e-12) < 1);
 }
@@ -110,7 +117,8 @@ TEST_CASE("swapping the labels of two cohorts of one product changes nothing") {
   const auto a = solved_from(c, y0, {1, 10}, 1e-9), b = solved_from(c, swap_states(y0), {1, 10}, 1e-9);
   for (Eigen::Index row = 0; row < 2; ++row)
     for (std::size_t j = 0; j < 3; ++j) {
-      const auto first = static_cast<Eigen::Index>(at::cohort(0) + j), second = static_cast<Eigen::Index>(at::cohort(1) + j);
+      const auto first = static_cast<Eigen::Index>(at::cohort(0) + j),
+                 second = static_cast<Eigen::Index>(at::cohort(1) + j);
       CHECK(off(a(row, first), b(row, second)) < 1e-12);
       CHECK(off(a(row, first) * 7, a(row, second) * 3) < 1e-9);
     }
@@ -125,11 +133,13 @@ TEST_CASE("doubling weight and all doses per kg changes no count per uL") {
             dose("tt", "thiotepa", "iv", "amount = '2 mg/kg'\ndays = [-4]\nduration = '1 h'") +
             dose("treo", "treosulfan", "iv", "amount = '100 mg/kg'\ndays = [-3]\nduration = '1 h'") +
             dose("bu", "busulfan", "po", "amount = '1 mg/kg'\ndays = [-2]") +
-            dose("tbi", "tbi", "external", "amount = '1 Gy'\ndays = [1]") + dose("aba", "abatacept", "iv", "amount = '10 mg/kg'\ndays = [0]") +
+            dose("tbi", "tbi", "external", "amount = '1 Gy'\ndays = [1]") +
+            dose("aba", "abatacept", "iv", "amount = '10 mg/kg'\ndays = [0]") +
             dose("il15", "il15", "iv", "amount = '1 ng/kg'\ndays = [3]\nduration = '5 d'") +
             dose("graft", "graft", "iv", "days = [2]\nmyeloablative = true") +
             dose("nk", "nk_cells", "iv", "amount = '1e7 cells/kg'\ndays = [0, 4]\nduration = '30 min'"),
-        {"physiology.e_CL=1", fmt::format("patient.weight={} kg", weight), fmt::format("patient.blood_volume={} L", 0.07 * weight), "horizon=28 d"});
+        {"physiology.e_CL=1", fmt::format("patient.weight={} kg", weight),
+         fmt::format("patient.blood_volume={} L", 0.07 * weight), "horizon=28 d"});
   };
   const Scenario one = scenario(35), two = scenario(70);
   const Trajectory a = solved(one, 1e-10), b = solved(two, 1e-10);
@@ -182,7 +192,8 @@ TEST_CASE("before their infusion infused NK cells are exactly none, and so are e
     const double t = s.output_times_d[i];
     for (std::size_t k = 0; k < 2; ++k)
       for (std::size_t j = 0; j < 3; ++j)
-        if (t <= s.cohorts[k].start_d) CHECK(run.solution.states(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(at::cohort(k) + j)) == 0);
+        if (t <= s.cohorts[k].start_d)
+          CHECK(run.solution.states(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(at::cohort(k) + j)) == 0);
     if (t <= s.cohorts[0].start_d) CHECK(run.solution.states(static_cast<Eigen::Index>(i), at::rejection) == 0);
   }
 }
@@ -203,7 +214,9 @@ TEST_CASE("IL-15, T cells, precursors and effectors stay below their bounds") {
     const Scenario s = shipped(named.regimen, named.arms);
     const double rtol = 1e-8, slack = 1 + 10 * rtol;
     const Trajectory run = solved(s, rtol);
-    const auto highest = [&](std::size_t i) { return run.solution.states.col(static_cast<Eigen::Index>(i)).maxCoeff(); };
+    const auto highest = [&](std::size_t i) {
+      return run.solution.states.col(static_cast<Eigen::Index>(i)).maxCoeff();
+    };
     CHECK(highest(at::il15) <= slack / (1 - s.p.il15.fc));
     const auto t_total = (run.solution.states.col(at::t_cells) + run.solution.states.col(at::t_cells + 1)).eval();
     CHECK(t_total.maxCoeff() <= slack * s.p.t_cells.T0);
@@ -233,7 +246,8 @@ TEST_CASE("a mechanism switched off is that mechanism with its rates at zero") {
     CAPTURE(module_names[static_cast<std::size_t>(module)]);
     const Scenario zero = two_infusions(sets);
     const auto y = drawn_state(draws, base.p, base.constants);
-    const auto off_rates = derivative(base.constants, y, module), zero_rates = derivative(zero.constants, y), on_rates = derivative(base.constants, y);
+    const auto off_rates = derivative(base.constants, y, module), zero_rates = derivative(zero.constants, y),
+               on_rates = derivative(base.constants, y);
     const auto entries = state_entries(2);
     bool differs = false;
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -253,7 +267,8 @@ TEST_CASE("a mechanism switched off is the model without its states") {
   // these tell the others of their states: switched off they are as if empty, IL-15 as if at baseline
   Draws draws(25);
   const Scenario s = two_infusions();
-  for (const Module module : {Module::il2, Module::il15, Module::host_nk, Module::graft, Module::t_cells, Module::treg, Module::infused_nk, Module::irradiation}) {
+  for (const Module module : {Module::il2, Module::il15, Module::host_nk, Module::graft, Module::t_cells, Module::treg,
+                              Module::infused_nk, Module::irradiation}) {
     CAPTURE(module_names[static_cast<std::size_t>(module)]);
     const auto y = drawn_state(draws, s.p, s.constants);
     auto empty = y;
@@ -270,15 +285,20 @@ TEST_CASE("a mechanism switched off is the model without its states") {
 
 TEST_CASE("a dose of a mechanism that is switched off does nothing") {
   const std::string busy = dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-2]\nduration = '1 h'") +
-                           dose("bu", "busulfan", "po", "amount = '1 mg/kg'\ndays = [-1]") + dose("il2", "il2", "sc", "amount = '1e6 IU'\ndays = [0]") +
-                           dose("tbi", "tbi", "external", "amount = '2 Gy'\ndays = [-1]") + dose("graft", "graft", "iv", "days = [1]\nmyeloablative = true") +
+                           dose("bu", "busulfan", "po", "amount = '1 mg/kg'\ndays = [-1]") +
+                           dose("il2", "il2", "sc", "amount = '1e6 IU'\ndays = [0]") +
+                           dose("tbi", "tbi", "external", "amount = '2 Gy'\ndays = [-1]") +
+                           dose("graft", "graft", "iv", "days = [1]\nmyeloablative = true") +
                            dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0]\nduration = '1 h'");
-  const std::pair<const char*, const char*> cases[] = {{"fludarabine", "dose.flu.amount=0 mg"}, {"busulfan", "dose.bu.amount=0 mg"},
-                                                       {"il2", "dose.il2.amount=0 IU"},         {"irradiation", "dose.tbi.amount=0 Gy"},
+  const std::pair<const char*, const char*> cases[] = {{"fludarabine", "dose.flu.amount=0 mg"},
+                                                       {"busulfan", "dose.bu.amount=0 mg"},
+                                                       {"il2", "dose.il2.amount=0 IU"},
+                                                       {"irradiation", "dose.tbi.amount=0 Gy"},
                                                        {"infused_nk", "dose.nk.amount=0 cells"}};
   for (const auto& [module, nothing] : cases) {
     CAPTURE(std::string(module));
-    const Scenario off_s = scenario_from(busy, {"horizon=5 d"}, {module}), none = scenario_from(busy, {"horizon=5 d", nothing});
+    const Scenario off_s = scenario_from(busy, {"horizon=5 d"}, {module}),
+                   none = scenario_from(busy, {"horizon=5 d", nothing});
     CHECK(distance(solved(off_s, 1e-9).at(5), solved(none, 1e-9).at(5), 1e-7) < 1);
   }
   const Scenario no_graft = scenario_from(busy, {"horizon=5 d"}, {"graft"});

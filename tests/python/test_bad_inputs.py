@@ -1,5 +1,6 @@
 """Every mistake is refused at the door with a message that says where, what and what was expected."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-NKPK = REPO / "build" / "release" / "cli" / "nkpk"
+NKPK = Path(os.environ.get("NKPK_EXECUTABLE", REPO / "build" / "release" / "cli" / "nkpk"))
 BASE = (REPO / "tests" / "cli" / "base.toml").read_text()
 CASES = tomllib.loads((REPO / "tests" / "cli" / "bad_inputs.toml").read_text())["case"]
 
@@ -100,10 +101,16 @@ def test_a_file_without_end_is_refused(tmp_path):
 
 def test_an_unreadable_folder_of_parameters_is_refused(tmp_path):
     (tmp_path / "model.toml").write_text("format = 1\n")
-    assert "no parameter" in refused(tmp_path, "show", str(REPO / "params" / "regimens" / "sankoma.toml"), "--params", ".", "--patient", str(REPO / "params" / "patients" / "man-45y.toml"))
+    shipped = REPO / "params"
+    regimen, patient = shipped / "regimens" / "sankoma.toml", shipped / "patients" / "man-45y.toml"
+    assert "no parameter" in refused(tmp_path, "show", regimen, "--params", ".", "--patient", patient)
 
 
-@pytest.mark.parametrize("args", [["list", "--params"], ["show", "sankoma", "--patient"], ["check"], ["info"], ["simulate", "sankoma", "-o"], ["show", "sankoma", "--set"]])
+@pytest.mark.parametrize(
+    "args",
+    [["list", "--params"], ["show", "sankoma", "--patient"], ["check"], ["info"], ["simulate", "sankoma", "-o"], ["show", "sankoma", "--set"]],
+    ids=" ".join,
+)
 def test_a_name_that_is_too_long_is_refused(args, tmp_path):
     done = nkpk(tmp_path, *args, "a/" * 20 + "a" * 5000)
     assert done.returncode == 2 and done.stderr.startswith(b"nkpk: ") and b"internal" not in done.stderr

@@ -8,8 +8,8 @@
 #include "support/scenarios.hpp"
 
 // Bookkeeping beside the model: for every population what entered, was born, died, was killed, was rejected and left.
-// The flows are written from the specification (6.4-6.10, C9-C12, C19-C23, C36), from parameters, patient and states: they
-// share no formula with the right-hand side they check. Exchange between blood, tissue and lung is no flow.
+// The flows are written from the specification (6.4-6.10, C9-C12, C19-C23, C36), from parameters, patient and states:
+// they share no formula with the right-hand side they check. Exchange between blood, tissue and lung is no flow.
 //
 //   infused NK of a cohort    L + D_B + D_T       enter by infusion
 //   host NK, graft NK         H_B + H_T           enter from the marrow (ktr P3) and with the graft
@@ -41,16 +41,21 @@ class Ledger {
 
   explicit Ledger(const Scenario& s) : s_(s), p_(s.p) {
     const auto three = [](std::size_t a) { return std::vector<std::size_t>{a, a + 1, a + 2}; };
-    populations_ = {{"host NK", {at::host_nk, at::host_nk + 1}}, {"host precursors", three(at::host_nk + 2)},
-                    {"graft NK", {at::graft, at::graft + 1}},    {"graft precursors", three(at::graft + 2)},
-                    {"host T", {at::t_cells}},                   {"graft T", {at::t_cells + 1}},
-                    {"Treg", {at::treg}},                        {"effectors", {at::rejection}}};
-    for (std::size_t k = 0; k < s.cohorts.size(); ++k) populations_.push_back({"infused NK " + s.cohorts[k].name, three(at::infused_nk + 3 * k)});
+    populations_ = {{"host NK", {at::host_nk, at::host_nk + 1}},
+                    {"host precursors", three(at::host_nk + 2)},
+                    {"graft NK", {at::graft, at::graft + 1}},
+                    {"graft precursors", three(at::graft + 2)},
+                    {"host T", {at::t_cells}},
+                    {"graft T", {at::t_cells + 1}},
+                    {"Treg", {at::treg}},
+                    {"effectors", {at::rejection}}};
+    for (std::size_t k = 0; k < s.cohorts.size(); ++k)
+      populations_.push_back({"infused NK " + s.cohorts[k].name, three(at::infused_nk + 3 * k)});
     for (const auto& a : s.administrations)
       if (a.cohort >= 0) infusions_.push_back(a);
 
     const double WT = s.patient.weight_kg, BSA = std::sqrt(s.patient.height_cm * WT / 3600);
-    const double size_CL = std::pow(WT / p_.physiology.WT_ref, p_.physiology.e_CL), size_V = std::pow(WT / p_.physiology.WT_ref, p_.physiology.e_V);
+    const double size_V = std::pow(WT / p_.physiology.WT_ref, p_.physiology.e_V);
     V_B_ = s.constants.body.blood_uL;  // checked on its own
     V_flu_ = p_.fludarabine.V1 * size_V;
     V_cy_ = p_.cyclophosphamide.V * WT;
@@ -59,11 +64,11 @@ class Ledger {
     V_treo_ = p_.treosulfan.V1 * size_V;
     const double age = s.patient.age_y;
     const auto& bu = p_.busulfan;
-    V_bu_ = WT * (age <= bu.age_child   ? bu.V_child
-                  : age >= bu.age_adult ? bu.V_adult
-                                        : bu.V_child + (bu.V_adult - bu.V_child) * (age - bu.age_child) / (bu.age_adult - bu.age_child));
+    V_bu_ = WT * (age <= bu.age_child ? bu.V_child
+                  : age >= bu.age_adult
+                      ? bu.V_adult
+                      : bu.V_child + (bu.V_adult - bu.V_child) * (age - bu.age_child) / (bu.age_adult - bu.age_child));
     V_il2_ = p_.il2.V1 * BSA;
-    (void)size_CL;
 
     const auto& h = p_.host_nk;
     u0_ = 1 / h.E15;
@@ -73,7 +78,10 @@ class Ledger {
     P_ss_ = (h.d0 - p0_) * (h.NK0 * V_B_ / p_.nk.phi) / ktr_;
     const std::string& donor = s.regimen.donor;
     const auto& r = p_.rejection;
-    chi_ = donor == "haploidentical" ? r.chi_haploidentical : donor == "matched" ? r.chi_matched : donor == "cord-blood" ? r.chi_cord_blood : r.chi_autologous;
+    chi_ = donor == "haploidentical" ? r.chi_haploidentical
+           : donor == "matched"      ? r.chi_matched
+           : donor == "cord-blood"   ? r.chi_cord_blood
+                                     : r.chi_autologous;
   }
 
   const std::vector<LedgerPopulation>& populations() const { return populations_; }
@@ -81,21 +89,27 @@ class Ledger {
   /// The flows of every population at (t, y); infusions are those of the segment around `inside`, a time within it.
   std::vector<Flows> flows(double t, const double* y, const Windows& w, double inside) const {
     const double x15 = y[at::il15], T = y[at::t_cells], TG = y[at::t_cells + 1], R = y[at::treg], A = y[at::rejection];
-    const double I = y[at::il2 + 2] / V_il2_, I_eff = w.steroid == 1 ? p_.nk.fs2 * I : I, I_loc = I_eff / (1 + R / p_.nk.R50);
+    const double I = y[at::il2 + 2] / V_il2_, I_eff = w.steroid == 1 ? p_.nk.fs2 * I : I,
+                 I_loc = I_eff / (1 + R / p_.nk.R50);
     const double in_survival = u0_ * I_eff / p_.nk.E2s;
 
     // kill (C9): sum over drugs of potency on T, relative potency, concentration
-    const double C_flu = y[at::fludarabine] / V_flu_, C_treo = y[at::treosulfan] / V_treo_, C_bu = y[at::busulfan + 1] / V_bu_;
-    const double C_tt = (1 - p_.thiotepa.w_TEPA) * y[at::thiotepa] / V_tt_ + p_.thiotepa.w_TEPA * y[at::thiotepa + 1] / V_tepa_;
+    const double C_flu = y[at::fludarabine] / V_flu_, C_treo = y[at::treosulfan] / V_treo_,
+                 C_bu = y[at::busulfan + 1] / V_bu_;
+    const double C_tt =
+        (1 - p_.thiotepa.w_TEPA) * y[at::thiotepa] / V_tt_ + p_.thiotepa.w_TEPA * y[at::thiotepa + 1] / V_tepa_;
     const double k0 = std::log(2.0) / p_.cyclophosphamide.half_life;
     const double a_cy = p_.cyclophosphamide.f_act * k0 * y[at::cyclophosphamide + 1] * y[at::cyclophosphamide] / V_cy_;
     const auto kappa = [&](double KillParams<double>::*r) {
-      const auto one = [&](const KillParams<double>& k, double exposure) { return k.s_T * (r ? k.*r : 1.0) * exposure; };
-      return one(p_.fludarabine.kill, C_flu) + one(p_.treosulfan.kill, C_treo) + one(p_.busulfan.kill, C_bu) + one(p_.thiotepa.kill, C_tt) +
-             one(p_.cyclophosphamide.kill, a_cy);
+      const auto one = [&](const KillParams<double>& k, double exposure) {
+        return k.s_T * (r ? k.*r : 1.0) * exposure;
+      };
+      return one(p_.fludarabine.kill, C_flu) + one(p_.treosulfan.kill, C_treo) + one(p_.busulfan.kill, C_bu) +
+             one(p_.thiotepa.kill, C_tt) + one(p_.cyclophosphamide.kill, a_cy);
     };
-    const double kappa_T = kappa(nullptr), kappa_N = kappa(&KillParams<double>::r_NK), kappa_D = kappa(&KillParams<double>::r_donor),
-                 kappa_R = kappa(&KillParams<double>::r_treg), kappa_P = kappa(&KillParams<double>::r_precursor);
+    const double kappa_T = kappa(nullptr), kappa_N = kappa(&KillParams<double>::r_NK),
+                 kappa_D = kappa(&KillParams<double>::r_donor), kappa_R = kappa(&KillParams<double>::r_treg),
+                 kappa_P = kappa(&KillParams<double>::r_precursor);
 
     std::vector<Flows> f(populations_.size());
     const auto& h = p_.host_nk;
@@ -120,8 +134,13 @@ class Ledger {
     f[4] = {0, p_.t_cells.pT * T, p_.t_cells.pT * T * crowding, kappa_T * T, 0, 0};
     f[5] = {0, p_.t_cells.pT * TG, p_.t_cells.pT * TG * crowding, kappa_T * TG, 0, 0};
     const auto& q = p_.treg;
-    f[6] = {0, q.dR * q.R0 * std::pow(crowding, q.hR) + q.pRmax * I_eff / (I_eff + q.E2) * R / (1 + R * R / (q.R_cap * q.R_cap)), q.dR * R,
-            (kappa_R + w.treg_depletion) * R, 0, 0};
+    f[6] = {0,
+            q.dR * q.R0 * std::pow(crowding, q.hR) +
+                q.pRmax * I_eff / (I_eff + q.E2) * R / (1 + R * R / (q.R_cap * q.R_cap)),
+            q.dR * R,
+            (kappa_R + w.treg_depletion) * R,
+            0,
+            0};
 
     double donor_blood = 0;
     for (std::size_t k = 0; k < infusions_.size(); ++k) donor_blood += y[at::cohort(k) + 1];
@@ -129,22 +148,34 @@ class Ledger {
     const double Dc = donor_blood / V_B_, a = Dc / (Dc + r.KA);
     const double c_aba = y[at::abatacept] / (p_.abatacept.V * s_.patient.weight_kg);
     const double let_through = (1 - p_.abatacept.aba * c_aba / (c_aba + p_.abatacept.C50)) * a;
-    f[7] = {0, let_through * (r.kA0 * r.f_allo * T + r.pA * A), r.dA * A + let_through * r.pA * A * A / r.A_max, kappa_T * A, 0, 0};
+    f[7] = {0,
+            let_through * (r.kA0 * r.f_allo * T + r.pA * A),
+            r.dA * A + let_through * r.pA * A * A / r.A_max,
+            kappa_T * A,
+            0,
+            0};
 
     const double rho = r.krej * chi_ * A + r.krejN * y[at::host_nk] / V_B_ + p_.infused_nk.k_hum;
     const double suppressed = 1 - p_.infused_nk.Isup * R / (R + p_.nk.R50);
     for (std::size_t k = 0; k < infusions_.size(); ++k) {
       const Administration& infusion = infusions_[k];
       const ProductParams<double> product = product_of(infusion);
-      const double primed = product.tau_pr == 0 ? 0 : product.pr0 * std::exp(-std::max(0.0, t - infusion.start_d) / product.tau_pr);
+      const double primed =
+          product.tau_pr == 0 ? 0 : product.pr0 * std::exp(-std::max(0.0, t - infusion.start_d) / product.tau_pr);
       const double E2D = 1 / (primed / product.E2hi + (1 - primed) / p_.infused_nk.E2rest);
       const double u_D = x15 / product.E15 + I_loc / E2D, v_D = u_D + in_survival;
-      const double p_D = product.pmax * u_D / (1 + u_D) * suppressed, d_D = p_.nk.dmin + (product.dmax - p_.nk.dmin) / (1 + v_D / product.Es);
+      const double p_D = product.pmax * u_D / (1 + u_D) * suppressed,
+                   d_D = p_.nk.dmin + (product.dmax - p_.nk.dmin) / (1 + v_D / product.Es);
       const double* n = y + at::cohort(k);
       const double all = n[0] + n[1] + n[2];
       const bool runs = inside >= infusion.start_d && inside < infusion.start_d + infusion.duration_d;
-      f[8 + k] = {runs ? p_.infused_nk.fv * infusion.amount * product.f_NK * product.viability / infusion.duration_d : 0.0,
-                  p_D * (n[1] + n[2]), d_D * all, kappa_D * all, rho * all, 0};
+      f[8 + k] = {
+          runs ? p_.infused_nk.fv * infusion.amount * product.f_NK * product.viability / infusion.duration_d : 0.0,
+          p_D * (n[1] + n[2]),
+          d_D * all,
+          kappa_D * all,
+          rho * all,
+          0};
     }
     return f;
   }
@@ -165,8 +196,10 @@ class Ledger {
   double V_B_, V_flu_, V_cy_, V_tt_, V_tepa_, V_treo_, V_bu_, V_il2_, u0_, p0_, EsH_, ktr_, P_ss_, chi_;
 };
 
-/// initial + entered + born - died - killed - rejected - left - present, over initial + entered + born: [n_times][n_populations].
-inline std::vector<std::vector<double>> ledger_errors(const Scenario& s, const std::vector<double>& times, double rtol) {
+/// initial + entered + born - died - killed - rejected - left - present, over initial + entered + born:
+/// [n_times][n_populations].
+inline std::vector<std::vector<double>> ledger_errors(const Scenario& s, const std::vector<double>& times,
+                                                      double rtol) {
   const Ledger ledger(s);
   const auto& populations = ledger.populations();
   const std::size_t n = s.constants.n_states(), accounts = Ledger::n_accounts;

@@ -44,12 +44,14 @@ class TemporaryFolder {
 };
 
 /// A [[dose]] table; `rest` is TOML, with '...' around texts.
-inline std::string dose(const std::string& id, const std::string& drug, const std::string& route, const std::string& rest) {
+inline std::string dose(const std::string& id, const std::string& drug, const std::string& route,
+                        const std::string& rest) {
   return "[[dose]]\nid = '" + id + "'\ndrug = '" + drug + "'\nroute = '" + route + "'\n" + rest + "\n";
 }
 
 /// The scenario of a man of 45 years and 70 kg, 30 d, expanded haploidentical NK cells, and what `toml` adds.
-inline Scenario scenario_from(const std::string& toml, std::vector<std::string> sets = {}, std::vector<std::string> without = {}) {
+inline Scenario scenario_from(const std::string& toml, std::vector<std::string> sets = {},
+                              std::vector<std::string> without = {}) {
   const TemporaryFolder folder;
   Request request;
   request.regimen = (folder.path() / "test.toml").string();
@@ -62,7 +64,8 @@ inline Scenario scenario_from(const std::string& toml, std::vector<std::string> 
 }
 
 /// A shipped regimen with choices.
-inline Scenario shipped(const std::string& regimen, std::vector<std::string> arms = {}, std::vector<std::string> sets = {}) {
+inline Scenario shipped(const std::string& regimen, std::vector<std::string> arms = {},
+                        std::vector<std::string> sets = {}) {
   Request request;
   request.regimen = regimen;
   request.arms = std::move(arms);
@@ -91,8 +94,8 @@ inline std::vector<double> tolerances(std::size_t n_cohorts) {
 }
 
 /// The model from the state y0 at time 0, without events; [n_times x n_states].
-inline RowMatrix solved_from(const Constants<double>& c, const std::vector<double>& y0, const std::vector<double>& times,
-                             double rtol = 1e-11, const Windows& windows = {}) {
+inline RowMatrix solved_from(const Constants<double>& c, const std::vector<double>& y0,
+                             const std::vector<double>& times, double rtol = 1e-11, const Windows& windows = {}) {
   const auto atol = tolerances(c.n_cohorts());
   auto rhs = [&](std::size_t, double t, std::span<const double> y, std::span<double> dy) {
     right_hand_side(c, windows, t, y.data(), dy.data());
@@ -147,8 +150,8 @@ class Draws {
   std::mt19937_64 generator_;
 };
 
-/// "KEY=VALUE" for every parameter of the model that has bounds, drawn between them (logarithmically where both are above 0).
-/// Draws are repeated until the baseline exists.
+/// "KEY=VALUE" for every parameter of the model that has bounds, drawn between them (logarithmically where both are
+/// above 0). Draws are repeated until the baseline exists.
 inline std::vector<std::string> drawn_parameters(Draws& draws) {
   InputTexts texts;
   const ParameterTable base = library().parameters(texts);
@@ -175,15 +178,15 @@ inline std::vector<double> drawn_state(Draws& draws, const Parameters<double>& p
   std::vector<double> y = initial_state(p, c);
   const double cells = c.host_nk.N0;
   for (std::size_t i = 0; i < y.size(); ++i) {
-    const double typical = y[i] > 0                ? y[i]
-                           : i >= at::infused_nk   ? 1e-2 * cells
-                           : i == at::rejection    ? 1.0
-                           : i == at::t_cells + 1  ? 100.0
-                           : i >= at::fludarabine  ? 50.0
-                           : i >= at::irradiation  ? (i == at::irradiation + Irradiation::X_T ? 10.0 : 1e-3 * cells)
-                           : i >= at::graft        ? 0.1 * cells
-                           : i >= at::il2          ? 1e5
-                                                   : 100.0;
+    const double typical = y[i] > 0               ? y[i]
+                           : i >= at::infused_nk  ? 1e-2 * cells
+                           : i == at::rejection   ? 1.0
+                           : i == at::t_cells + 1 ? 100.0
+                           : i >= at::fludarabine ? 50.0
+                           : i >= at::irradiation ? (i == at::irradiation + Irradiation::X_T ? 10.0 : 1e-3 * cells)
+                           : i >= at::graft       ? 0.1 * cells
+                           : i >= at::il2         ? 1e5
+                                                  : 100.0;
     y[i] = draws.log_uniform(0.1 * typical, 3 * typical);
   }
   return y;

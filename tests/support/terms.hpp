@@ -8,7 +8,8 @@
 namespace nkpk::test {
 
 /// A number that remembers the largest of the terms it was added up from: where terms cancel, `largest` says what the
-/// remainder is to be measured by. It has no comparison and no truth value, so that code which takes it cannot branch on it.
+/// remainder is to be measured by. It has no comparison and no truth value, so that code which takes it cannot branch
+/// on it.
 class Terms {
  public:
   Terms() = default;
@@ -17,8 +18,12 @@ class Terms {
   double value() const { return value_; }
   double largest() const { return largest_; }
 
-  friend Terms operator+(const Terms& a, const Terms& b) { return {a.value_ + b.value_, std::max(a.largest_, b.largest_)}; }
-  friend Terms operator-(const Terms& a, const Terms& b) { return {a.value_ - b.value_, std::max(a.largest_, b.largest_)}; }
+  friend Terms operator+(const Terms& a, const Terms& b) {
+    return {a.value_ + b.value_, std::max(a.largest_, b.largest_)};
+  }
+  friend Terms operator-(const Terms& a, const Terms& b) {
+    return {a.value_ - b.value_, std::max(a.largest_, b.largest_)};
+  }
   friend Terms operator*(const Terms& a, const Terms& b) { return {a.value_ * b.value_, a.largest_ * b.largest_}; }
   friend Terms operator/(const Terms& a, const Terms& b) {
     return {a.value_ / b.value_, a.largest_ / std::abs(b.value_) * (b.largest_ / std::abs(b.value_))};

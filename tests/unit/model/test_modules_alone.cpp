@@ -9,7 +9,8 @@ using namespace nkpk::test;
 namespace {
 
 const Scenario& plain() {
-  static const Scenario s = scenario_from(dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0]\nduration = '30 min'"));
+  static const Scenario s =
+      scenario_from(dose("nk", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0]\nduration = '30 min'"));
   return s;
 }
 
@@ -69,7 +70,8 @@ TEST_CASE("at the baseline the signal of host NK is d0 of death, p0 of division 
   CHECK(s.margination == 1);
 }
 
-TEST_CASE("the signal saturates: with any cytokine division stays below its maximum and marrow drive below its ceiling") {
+TEST_CASE(
+    "the signal saturates: with any cytokine division stays below its maximum and marrow drive below its ceiling") {
   Signals<double> s;
   s.il15_fold = 1e9;
   s.il2_IU_per_L = 1e15;
@@ -97,7 +99,8 @@ TEST_CASE("infused NK of mixed priming add their IL-2 potencies, and priming fad
   }
 }
 
-TEST_CASE("without cytokine infused NK of the expanded product die at dmax and are rejected by every mechanism at once") {
+TEST_CASE(
+    "without cytokine infused NK of the expanded product die at dmax and are rejected by every mechanism at once") {
   auto c = plain().constants.infused_nk;
   Signals<double> s;
   s.il15_fold = 0;
@@ -109,7 +112,8 @@ TEST_CASE("without cytokine infused NK of the expanded product die at dmax and a
   s.kill.donor = 0.4;
   CHECK(off(InfusedNk::rejection_rate(c, s), 0.3 + 0.4 + 0.2) < 1e-14);
   // dmax 0.7, rho 0.9, kappa 0.4: the lung also releases
-  const auto y = alone<3>({1e9, 0, 0}, 1, [&](double t, const double* x, double* dx) { InfusedNk::add_rates(t, x, c, s, dx); });
+  const auto y =
+      alone<3>({1e9, 0, 0}, 1, [&](double t, const double* x, double* dx) { InfusedNk::add_rates(t, x, c, s, dx); });
   CHECK(off(y[0], 1e9 * std::exp(-2.0 - 2.8)) < 1e-9);
   CHECK(off(y[0] + y[1] + y[2], 1e9 * std::exp(-2.0)) < 1e-9);
 }
@@ -136,7 +140,8 @@ TEST_CASE("a pulse of precursors goes through two transit stages") {
   Signals<double> s;
   const double k = c.ktr;
   // P1 constant from empty transit stages: the distribution functions of one and of two stages
-  const auto y = alone<5>({0, 0, 1e6, 0, 0}, 2, [&](double, const double* x, double* dx) { HostNk::add_rates(x, c, s, dx); });
+  const auto y =
+      alone<5>({0, 0, 1e6, 0, 0}, 2, [&](double, const double* x, double* dx) { HostNk::add_rates(x, c, s, dx); });
   CHECK(off(y[3], 1e6 * (1 - std::exp(-2 * k))) < 1e-10);
   CHECK(off(y[4], 1e6 * (1 - std::exp(-2 * k) * (1 + 2 * k))) < 1e-10);
 }
@@ -181,7 +186,8 @@ TEST_CASE("Treg follow the square root of T help and grow with IL-2 up to a cap"
   Windows w;
   w.treg_depletion = 0.2;
   // without IL-2 linear: towards dR R0 sqrt(1/4)/(dR + 0.5)
-  const auto y = alone<1>({58}, 3, [&](double, const double* x, double* dx) { Treg::add_rates(x, p, 1000.0, w, s, dx); });
+  const auto y =
+      alone<1>({58}, 3, [&](double, const double* x, double* dx) { Treg::add_rates(x, p, 1000.0, w, s, dx); });
   const double level = 0.05 * 58 * 0.5 / 0.55;
   CHECK(off(y[0], level + (58 - level) * std::exp(-0.55 * 3)) < 1e-10);
   s.il2_effective = 3e3;
@@ -224,7 +230,8 @@ TEST_CASE("IL-15 at constant lymphocytes relaxes to its level at the rate of all
   CHECK(off(y[0], level + (1 - level) * std::exp(-rate * 0.1)) < 1e-10);
 }
 
-TEST_CASE("IL-15 from the depot raises the fold by its amount over volume and baseline, and is lost like the patient's own") {
+TEST_CASE(
+    "IL-15 from the depot raises the fold by its amount over volume and baseline, and is lost like the patient's own") {
   auto c = plain().constants.il15;
   c.kel = 0;
   Signals<double> s;
@@ -247,7 +254,11 @@ TEST_CASE("uptake of IL-2 by Treg saturates and belongs to a number of Treg") {
 }
 
 TEST_CASE("IL-2 scales with body surface: concentrations after a dose per m2 are the same in every body") {
-  const auto small = Il2::prepare(plain().p.il2, [] { Body<double> b = plain().constants.body; b.bsa_m2 = 0.5; return b; }());
+  const auto small = Il2::prepare(plain().p.il2, [] {
+    Body<double> b = plain().constants.body;
+    b.bsa_m2 = 0.5;
+    return b;
+  }());
   const auto& large = plain().constants.il2;
   CHECK(small.k10 == large.k10);
   CHECK(off(small.V1 / 0.5, 2.66 / 1.73) < 1e-14);
@@ -272,7 +283,8 @@ TEST_CASE("held in the body for a day, cyclophosphamide shortens its own half-li
   CHECK(half_life_h(1, false) > half_life_h(1, true));
 }
 
-TEST_CASE("a drug kills each population at its potency times its concentration, saturating where a saturation is given") {
+TEST_CASE(
+    "a drug kills each population at its potency times its concentration, saturating where a saturation is given") {
   Kill<double> kill;
   KillParams<double> k{2.0, 0.8, 1.1, 0.5, 12, 0};
   k.add(k.saturated(3.0), kill);
@@ -290,12 +302,13 @@ TEST_CASE("the drugs' kill adds up") {
   auto y = initial_state(plain().p, c);
   const auto kill_T = [&] { return signals(c, {}, y.data()).kill.t; };
   double sum = 0;
-  const std::pair<std::size_t, double> drugs[] = {{at::fludarabine, 0.15 * 24 / 39},
-                                                  {at::treosulfan, 8e-4 * 24 / 20.2},
-                                                  {at::busulfan + 1, 0.0156 * 24 / (0.56 * 70)},
-                                                  {at::cyclophosphamide, 0.033 * 0.75 * std::log(2.0) * 24 / 8.7 / (0.6 * 70)},
-                                                  {at::thiotepa, 0.115 * 24 * 0.5 * std::log(2.0) / 2.9 / (0.38 * 70)},
-                                                  {at::thiotepa + 1, 0.115 * 24 * 0.5 * std::log(2.0) / 10 / (0.38 * 70)}};
+  const std::pair<std::size_t, double> drugs[] = {
+      {at::fludarabine, 0.15 * 24 / 39},
+      {at::treosulfan, 8e-4 * 24 / 20.2},
+      {at::busulfan + 1, 0.0156 * 24 / (0.56 * 70)},
+      {at::cyclophosphamide, 0.033 * 0.75 * std::log(2.0) * 24 / 8.7 / (0.6 * 70)},
+      {at::thiotepa, 0.115 * 24 * 0.5 * std::log(2.0) / 2.9 / (0.38 * 70)},
+      {at::thiotepa + 1, 0.115 * 24 * 0.5 * std::log(2.0) / 10 / (0.38 * 70)}};
   for (const auto& [state, per_mg] : drugs) {
     y[state] = 100;
     sum += 100 * per_mg;
@@ -305,7 +318,8 @@ TEST_CASE("the drugs' kill adds up") {
 
 TEST_CASE("doomed cells are lost at one rate and tell no other mechanism but the count") {
   const auto& c = plain().constants;
-  const auto y = alone<3>({3, 2, 1}, 2, [&](double, const double* x, double* dx) { Irradiation::add_rates(x, c.irradiation, dx); });
+  const auto y = alone<3>({3, 2, 1}, 2,
+                          [&](double, const double* x, double* dx) { Irradiation::add_rates(x, c.irradiation, dx); });
   for (std::size_t i = 0; i < 3; ++i) CHECK(off(y[i], static_cast<double>(3 - i) * std::exp(-1.1)) < 1e-10);
   auto state = initial_state(plain().p, c);
   std::vector<double> quiet(state.size()), loud(state.size());
@@ -330,19 +344,38 @@ TEST_CASE("the observables are sums and shares of the states") {
   const auto put = [&](std::size_t i, double per_uL) { y[i] = per_uL * V; };
   put(at::host_nk, 40), put(at::graft, 10), put(at::cohort(0) + 1, 5);
   put(at::irradiation + Irradiation::X_H, 2), put(at::irradiation + Irradiation::X_D, 3);
-  y[at::t_cells] = 100, y[at::t_cells + 1] = 20, y[at::treg] = 8, y[at::rejection] = 4, y[at::irradiation + Irradiation::X_T] = 6;
+  y[at::t_cells] = 100, y[at::t_cells + 1] = 20, y[at::treg] = 8, y[at::rejection] = 4,
+  y[at::irradiation + Irradiation::X_T] = 6;
   y[at::host_nk + 1] = 60, y[at::graft + 1] = 15, y[at::cohort(0) + 2] = 5;
   y[at::il15] = 3, y[at::il2 + 2] = 7e3 * s.constants.il2.V1;
   const Leukocytes m{300, 50, 30, 20, 10};
   std::map<std::string, double> v;
-  visit_observables(s.constants, y.data(), m, [&](const char* name, auto, auto, auto, double value) { v[name] = value; });
-  const double nk = 60, lymphocytes = nk + 100 + 20 + 8 + 4 + 6, wb = lymphocytes + 300 + 50 + 10, pbmc = lymphocytes + 30 + 20 + 10;
-  const std::map<std::string, double> expected{
-      {"nk_count", nk}, {"host_nk_count", 42}, {"graft_nk_count", 10}, {"donor_nk_count", 8}, {"all_donor_nk_count", 18}, {"alc", lymphocytes},
-      {"t_count", 120}, {"host_t_count", 100}, {"graft_t_count", 20}, {"treg_count", 8}, {"effector_count", 4}, {"wbc_count", wb},
-      {"chimerism_nk", 100 * 18 / nk}, {"chimerism_nk_infused", 100 * 8 / nk}, {"chimerism_wb", 100 * (18 + 20 + 50) / wb},
-      {"chimerism_wb_infused", 100 * 8 / wb}, {"chimerism_pbmc", 100 * (18 + 20 + 20) / pbmc}, {"chimerism_pbmc_infused", 100 * 8 / pbmc},
-      {"marrow_donor_share", 25}, {"il15", 7.2}, {"il15_fold", 3}, {"il2", 7}};
+  visit_observables(s.constants, y.data(), m,
+                    [&](const char* name, auto, auto, auto, double value) { v[name] = value; });
+  const double nk = 60, lymphocytes = nk + 100 + 20 + 8 + 4 + 6, wb = lymphocytes + 300 + 50 + 10,
+               pbmc = lymphocytes + 30 + 20 + 10;
+  const std::map<std::string, double> expected{{"nk_count", nk},
+                                               {"host_nk_count", 42},
+                                               {"graft_nk_count", 10},
+                                               {"donor_nk_count", 8},
+                                               {"all_donor_nk_count", 18},
+                                               {"alc", lymphocytes},
+                                               {"t_count", 120},
+                                               {"host_t_count", 100},
+                                               {"graft_t_count", 20},
+                                               {"treg_count", 8},
+                                               {"effector_count", 4},
+                                               {"wbc_count", wb},
+                                               {"chimerism_nk", 100 * 18 / nk},
+                                               {"chimerism_nk_infused", 100 * 8 / nk},
+                                               {"chimerism_wb", 100 * (18 + 20 + 50) / wb},
+                                               {"chimerism_wb_infused", 100 * 8 / wb},
+                                               {"chimerism_pbmc", 100 * (18 + 20 + 20) / pbmc},
+                                               {"chimerism_pbmc_infused", 100 * 8 / pbmc},
+                                               {"marrow_donor_share", 25},
+                                               {"il15", 7.2},
+                                               {"il15_fold", 3},
+                                               {"il2", 7}};
   for (const auto& [name, value] : expected) {
     CAPTURE(name);
     REQUIRE(v.count(name) == 1);

@@ -1,4 +1,5 @@
-// Body size, blood volume, kidney function and the kinetics of the drugs that follow from them, against numbers worked out by hand.
+// Body size, blood volume, kidney function and the kinetics of the drugs that follow from them, against numbers worked
+// out by hand.
 #include <fmt/format.h>
 
 #include "support/scenarios.hpp"
@@ -63,13 +64,15 @@ TEST_CASE("body surface is the square root of height times weight over 3600") {
 }
 
 TEST_CASE("blood volume of adults follows Nadler by sex") {
-  CHECK(body(patient(Sex::male, 45, 70, 170)).blood_uL == doctest::Approx((0.3669 * 4.913 + 2.2533 + 0.6041) * 1e6).epsilon(1e-12));
-  CHECK(body(patient(Sex::female, 18, 60, 165)).blood_uL == doctest::Approx((0.3561 * 4.492125 + 1.9848 + 0.1833) * 1e6).epsilon(1e-12));
+  CHECK(body(patient(Sex::male, 45, 70, 170)).blood_uL ==
+        doctest::Approx((0.3669 * 4.913 + 2.2533 + 0.6041) * 1e6).epsilon(1e-12));
+  CHECK(body(patient(Sex::female, 18, 60, 165)).blood_uL ==
+        doctest::Approx((0.3561 * 4.492125 + 1.9848 + 0.1833) * 1e6).epsilon(1e-12));
 }
 
 TEST_CASE("blood volume of children is 85, 80, 75 and 70 mL/kg, each up to but not including the next age") {
-  const std::pair<double, double> edges[] = {{0, 0.085},   {0.2499, 0.085}, {0.25, 0.080},  {1.9999, 0.080}, {2, 0.075},
-                                             {11.99, 0.075}, {12, 0.070},   {17.999, 0.070}};
+  const std::pair<double, double> edges[] = {{0, 0.085}, {0.2499, 0.085}, {0.25, 0.080}, {1.9999, 0.080},
+                                             {2, 0.075}, {11.99, 0.075},  {12, 0.070},   {17.999, 0.070}};
   for (const auto& [age, per_kg] : edges) {
     CAPTURE(age);
     CHECK(off(body(patient(Sex::male, age, 20, 110)).blood_uL, per_kg * 20 * 1e6) < 1e-12);
@@ -105,7 +108,8 @@ TEST_CASE("eGFR of adults follows CKD-EPI 2021 from creatinine") {
 }
 
 TEST_CASE("without creatinine eGFR matures over the first years and falls by one per cent a year from 40") {
-  CHECK(egfr_mL_per_min(patient(Sex::male, 0, 3.4, 50)) == doctest::Approx(120 / (1 + std::pow(40 / 47.7, -3.4))).epsilon(1e-12));
+  CHECK(egfr_mL_per_min(patient(Sex::male, 0, 3.4, 50)) ==
+        doctest::Approx(120 / (1 + std::pow(40 / 47.7, -3.4))).epsilon(1e-12));
   CHECK(egfr_mL_per_min(patient(Sex::male, 7.7 / 52.18, 5, 57)) == doctest::Approx(60).epsilon(1e-9));
   CHECK(egfr_mL_per_min(patient(Sex::male, 40, 70, 170)) == doctest::Approx(120).epsilon(1e-5));
   CHECK(egfr_mL_per_min(patient(Sex::male, 70, 70, 170)) == doctest::Approx(84).epsilon(1e-5));
@@ -115,19 +119,26 @@ TEST_CASE("without creatinine eGFR matures over the first years and falls by one
   CHECK(egfr_mL_per_min(measured) == doctest::Approx(55).epsilon(1e-12));
 }
 
-TEST_CASE("25 mg/m2 of fludarabine are 4.03 mg*h/L of F-ara-A, 46.9 ng/mL a day and 14.6 ng/mL two days after the fifth dose") {
+TEST_CASE(
+    "25 mg/m2 of fludarabine are 4.03 mg*h/L of F-ara-A, 46.9 ng/mL a day and 14.6 ng/mL two days after the fifth "
+    "dose") {
   const std::vector<std::string> sets{"patient.eGFR=120 mL/min/1.73m^2", "horizon=40 d"};  // 70 kg, 170 cm
-  const Scenario one = scenario_from(dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [0]\nduration = '30 min'"), sets);
+  const Scenario one =
+      scenario_from(dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [0]\nduration = '30 min'"), sets);
   CHECK(std::abs(auc(one, at::fludarabine, 39) - 4.03) < 0.005);
-  const Scenario five = scenario_from(dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-6, -5, -4, -3, -2]\nduration = '30 min'"), sets);
+  const Scenario five = scenario_from(
+      dose("flu", "fludarabine", "iv", "amount = '25 mg/m^2'\ndays = [-6, -5, -4, -3, -2]\nduration = '30 min'"), sets);
   const Trajectory run = solved(five, 1e-9);
   const auto ng_per_mL = [&](double day) { return run.at(day)[at::fludarabine] / 39 * 1000; };
   CHECK(std::abs(ng_per_mL(-1) - 46.9) < 0.05);
   CHECK(std::abs(ng_per_mL(0) - 14.6) < 0.05);
 }
 
-TEST_CASE("busulfan has 0.74 L/kg up to 6 years, 0.56 from 15, a line between, and 95 % of its clearance at 2.5 years") {
-  const auto at_age = [&](double age) { return Busulfan::prepare(parameters().busulfan, body(patient(Sex::male, age, 70, 170))); };
+TEST_CASE(
+    "busulfan has 0.74 L/kg up to 6 years, 0.56 from 15, a line between, and 95 % of its clearance at 2.5 years") {
+  const auto at_age = [&](double age) {
+    return Busulfan::prepare(parameters().busulfan, body(patient(Sex::male, age, 70, 170)));
+  };
   const std::pair<double, double> volumes[] = {{0, 0.74}, {6, 0.74}, {10.5, 0.65}, {12, 0.62}, {15, 0.56}, {80, 0.56}};
   for (const auto& [age, per_kg] : volumes) {
     CAPTURE(age);
@@ -139,17 +150,22 @@ TEST_CASE("busulfan has 0.74 L/kg up to 6 years, 0.56 from 15, a line between, a
 }
 
 TEST_CASE("42 g/m2 of treosulfan are about 4690 mg*h/L in a child of 10 years and 30 kg") {
-  const Scenario s = scenario_from("[courses]\ntreo = '42 g/m^2'\n" + dose("treo", "treosulfan", "iv", "course = 'treo'\ndays = [-4, -3, -2]\nduration = '2 h'"),
-                                   {"patient=boy-10y", "horizon=6 d"});
+  const Scenario s =
+      scenario_from("[courses]\ntreo = '42 g/m^2'\n" +
+                        dose("treo", "treosulfan", "iv", "course = 'treo'\ndays = [-4, -3, -2]\nduration = '2 h'"),
+                    {"patient=boy-10y", "horizon=6 d"});
   CHECK(std::abs(auc(s, at::treosulfan, 20.2 * 30 / 70) / 4690 - 1) < 0.005);
 }
 
-TEST_CASE("a month-old child of 4 kg gets a fludarabine AUC of 11.6 per 40 mg/m2 and a treosulfan AUC of 8560 per course") {
+TEST_CASE(
+    "a month-old child of 4 kg gets a fludarabine AUC of 11.6 per 40 mg/m2 and a treosulfan AUC of 8560 per course") {
   // BSA of 4 kg and 53 cm; stated for one child in C27 without a height
   const std::vector<std::string> sets{"patient=1mo-boy", "patient.weight=4 kg", "patient.height=53 cm", "horizon=20 d"};
-  const Scenario flu = scenario_from(dose("flu", "fludarabine", "iv", "amount = '40 mg/m^2'\ndays = [0]\nduration = '1 h'"), sets);
+  const Scenario flu =
+      scenario_from(dose("flu", "fludarabine", "iv", "amount = '40 mg/m^2'\ndays = [0]\nduration = '1 h'"), sets);
   CHECK(std::abs(auc(flu, at::fludarabine, 39.0 * 4 / 70) / 11.6 - 1) < 0.02);
-  const Scenario treo = scenario_from(dose("treo", "treosulfan", "iv", "amount = '14 g/m^2'\ndays = [0, 1, 2]\nduration = '2 h'"), sets);
+  const Scenario treo =
+      scenario_from(dose("treo", "treosulfan", "iv", "amount = '14 g/m^2'\ndays = [0, 1, 2]\nduration = '2 h'"), sets);
   CHECK(std::abs(auc(treo, at::treosulfan, 20.2 * 4 / 70) / 8560 - 1) < 0.02);
 }
 

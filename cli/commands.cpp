@@ -57,18 +57,25 @@ std::string summary_table(const std::vector<Run>& runs) {
   std::vector<std::vector<std::string>> rows(1);
   rows[0].push_back("regimen/arm");
   for (const auto& [name, title] : columns) rows[0].push_back(title);
-  std::string extra;
+  std::vector<std::string> own;  // what the regimens themselves ask for
+  for (const Run& run : runs)
+    for (const Metric& m : run.metrics)
+      if (!m.column.empty() && std::find(own.begin(), own.end(), m.column) == own.end()) own.push_back(m.column);
+  rows[0].insert(rows[0].end(), own.begin(), own.end());
   for (const Run& run : runs) {
     std::vector<std::string> row{run.name};
-    for (const auto& [name, title] : columns)
-      for (const Metric& m : run.metrics)
-        if (m.name == name) row.push_back(number(m.value, m.qualifier));
+    const auto cell = [&](auto&& wanted, double factor) {
+      const auto it = std::find_if(run.metrics.begin(), run.metrics.end(), wanted);
+      row.push_back(it == run.metrics.end() ? "-" : number(factor * it->value, it->qualifier));
+    };
+    for (const auto& [name, title] : columns) cell([&key = name](const Metric& m) { return m.name == key; }, 1);
+    for (const std::string& column : own) cell([&](const Metric& m) { return m.column == column; }, 100);
     rows.push_back(row);
-    for (const Metric& m : run.metrics) {
-      if (m.of_regimen) extra += fmt::format("  {}: {}: {}\n", run.name, m.title, number(100 * m.value) + " %");
-    }
   }
-  return table(rows) + (extra.empty() ? "" : "\n" + extra);
+  bool any_infused = false;
+  for (const Run& run : runs)
+    for (const Metric& m : run.metrics) any_infused = any_infused || m.qualifier == "*";
+  return table(rows) + (any_infused ? "* most of that count is infused NK cells, just given: not a recovery\n" : "");
 }
 
 // FILE.h5 for one archive; FOLDER or FOLDER/ for one archive per run
@@ -124,10 +131,12 @@ int list(const Common& common) {
   for (const char* kind : {"patients", "products"}) {
     text += fmt::format("{}\n ", kind);
     for (const auto& name : library.names(kind)) text += " " + name;
-    text += "\n";
+    text += std::string(kind) == "patients" ? "\n  or a typical one of any age: 6mo-boy, 3y-girl, 45y-woman\n" : "\n";
     all[kind] = library.names(kind);
   }
-  text += "  or a typical patient of any age: 6mo-boy, 3y-girl, 45y-woman\nsolvers\n ";
+  text += "mechanisms (for --without)\n ";
+  for (const auto& name : module_names) text += fmt::format(" {}", name), all["mechanisms"].push_back(name);
+  text += "\nsolvers\n ";
   for (const auto& name : solver_names()) text += " " + name;
   text += "\n";
   all["solvers"] = solver_names();
@@ -260,6 +269,10 @@ int info(const Common& common, const fs::path& path) {
     if (const auto* integer = std::get_if<std::int64_t>(&it->second)) return fmt::format("{}", *integer);
     return "";
   };
+  const auto typed = [](const Group& g, const std::string& key) {
+    const auto it = g.attributes.find(key);
+    return it == g.attributes.end() ? json(nullptr) : std::visit([](const auto& value) { return json(value); }, it->second);
+  };
   const auto group = [](const Group& g, const std::string& name) -> const Group* {
     for (const auto& [key, value] : g.groups)
       if (key == name) return &value;
@@ -284,7 +297,7 @@ int info(const Common& common, const fs::path& path) {
     text += fmt::format("run {}\n", name.empty() ? "(root)" : name);
     for (const char* key : {"regimen", "arm", "patient", "donor", "solver", "rtol", "status", "message", "t_reached_d", "seed"}) {
       const std::string value = attribute(*run, key);
-      entry[key] = value;
+      entry[key] = typed(*run, key);
       if (!value.empty()) text += fmt::format("  {:<13} {}\n", key, value);
     }
     std::size_t n_times = 0, n_observables = 0;
@@ -304,7 +317,7 @@ int info(const Common& common, const fs::path& path) {
         const auto* text_of = qualifier == array.attributes.end() ? nullptr : std::get_if<std::string>(&qualifier->second);
         const std::string sign = text_of ? *text_of : "";
         text += fmt::format("  {:<40} {:>10} {}\n", array.name, number(value, sign), array.unit == "1" ? "" : array.unit);
-        entry["report"][array.name] = number_or_null(value);
+        entry["report"][array.name] = {{"value", number_or_null(value)}, {"unit", array.unit}};
       }
     }
     summary["runs"].push_back(entry);

@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
   CLI::App* simulate = shared(app.add_subcommand("simulate", "simulate regimens and write archives"));
   simulate->add_option("FILE", arguments.regimens, "regimens: names or TOML files")->required();
   choices(simulate);
-  simulate->add_flag("--all-arms", arguments.all_arms, "every combination of arms and levels");
+  simulate->add_flag("--all-arms", arguments.all_arms, "every combination of the arms and levels that --arm and --level leave open");
   simulate->add_option("--days", arguments.request.horizon_d, "last day of the simulation")->type_name("N");
   simulate->add_option("--output-step", arguments.request.output_step_d, "days between outputs")->type_name("D");
   simulate->add_option("--solver", arguments.solver.method, "see nkpk list")->type_name("S")->capture_default_str();

@@ -29,6 +29,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string number(double value, const std::string& qualifier) {
   if (!std::isfinite(value)) return "-";
+  if (qualifier == "*") return number(value) + "*";
   const double size = std::abs(value);
   if (size != 0 && (size < 0.01 || size >= 1e6)) return qualifier + fmt::format("{:.2e}", value);
   return qualifier + fmt::format("{:.{}f}", value, size >= 100 ? 0 : size >= 10 ? 1 : 2);

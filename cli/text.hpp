@@ -8,7 +8,7 @@ namespace nkpk::cli {
 /// A table in plain text; the first row is the heading. Columns after the first are right-aligned.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
-/// A number for people: four digits, "-" for what does not exist.
+/// A number for people: four digits, "-" for what does not exist; the qualifiers of a Metric as ">17.8" and "4.01*".
 std::string number(double value, const std::string& qualifier = "");
 
 /// A line on stderr that counts finished runs; silent unless stderr is a terminal.

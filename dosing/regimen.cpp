@@ -217,7 +217,10 @@ SurvivalReport parse_report(const Node& node) {
   TableReader table(node, "report");
   SurvivalReport r;
   r.name = table.text("name");
+  r.where = table.where("name");
+  expect_plain_name(r.where, "report", r.name);
   r.title = table.text_or("title", r.name);
+  r.column = table.text_or("column", r.name + " %");
   r.infusion = table.text("infusion");
   r.day = checked_day(table.required("day", Node::Kind::number).number, table.where("day"));
   if (const Node* since = table.optional("since", Node::Kind::number)) r.since_day = checked_day(since->number, table.where("since"));
@@ -331,7 +334,12 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
   if (const Node* conditions = table.optional("condition", Node::Kind::list))
     for (const Node& condition : conditions->items) r.conditions.push_back(parse_condition(condition, r.doses));
   if (const Node* reports = table.optional("report", Node::Kind::list))
-    for (const Node& report : reports->items) r.reports.push_back(parse_report(report));
+    for (const Node& report : reports->items) {
+      const SurvivalReport next = parse_report(report);
+      if (std::any_of(r.reports.begin(), r.reports.end(), [&](const SurvivalReport& other) { return other.name == next.name; }))
+        throw InputError(next.where, fmt::format("report \"{}\" stands twice", next.name));
+      r.reports.push_back(next);
+    }
   if (const Node* leukocytes = table.optional("leukocytes", Node::Kind::table)) r.leukocytes = *leukocytes;
   if (const Node* patches = table.optional("patient_patches", Node::Kind::table)) r.patient_patches = *patches;
   table.optional("option");  // resolved before; known here for a misspelling of it
@@ -353,6 +361,11 @@ LeukocyteTables parse_leukocytes(const Node& node, double baseline_per_uL) {
   tables.monocytes_host = parse_counts(table, "monocytes_host", baseline, false);
   tables.monocytes_graft = parse_counts(table, "monocytes_graft", baseline, true);
   tables.blasts = parse_counts(table, "blasts", baseline, false);
+  tables.wbc = parse_counts(table, "wbc_measured", NAN, false);
+  tables.alc = parse_counts(table, "alc_measured", NAN, false);
+  if (tables.wbc.empty() != tables.alc.empty())
+    throw InputError(table.where(tables.wbc.empty() ? "alc_measured" : "wbc_measured"), "wbc_measured and alc_measured go together",
+                     "the other leukocytes are WBC - ALC");
   table.finish();
   return tables;
 }

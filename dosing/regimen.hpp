@@ -92,7 +92,8 @@ struct Condition {
 
 /// Survival of one infusion to report: cells before `day` over the cells dosed, or over those before `since_day` (C44).
 struct SurvivalReport {
-  std::string name, title, infusion;
+  std::string name, title, infusion, where;
+  std::string column;  ///< heading in the table of a run; the share stands there in per cent
   double day = 0;
   std::optional<double> since_day;
 };
@@ -107,6 +108,7 @@ struct CountTable {
 
 struct LeukocyteTables {
   CountTable host, graft, monocytes_host, monocytes_graft, blasts;
+  CountTable wbc, alc;  ///< measured; from their first day on WBC - ALC replaces host + graft (C38)
   std::string source;
 };
 

@@ -1,4 +1,4 @@
-// Embeds the solver: one regimen, a changed dose, a changed parameter, a few numbers and an archive-ready data set.
+// Embeds the solver: one regimen with a changed dose and a changed parameter, its report, and an observable at any time.
 // Build it against an installed nkpk with find_package(nkpk) and target_link_libraries(... nkpk::simulation).
 #include <cstdio>
 

@@ -11,6 +11,7 @@
 //
 //   db0/dt = -ka b0 (+ F dose),   db1/dt = ka b0 - (CL/V) b1;    kill: s_T r_j b1/V
 //   CL ~ weight^e_CL / (1 + (PMA/TM50)^-Hill)                     McCune 2014, Clin Cancer Res 2014;20:754
+//         the maturation is ASSUMED, set to reach 95 % at 2.5 years as that paper reports
 //   V  = V_child per kg up to age_child, V_adult from age_adult, linear between   Hassan 1994, Blood 1994;84:2144
 //
 // Weak on lymphocytes, strong on precursors. Intravenous doses enter b1. Leaves out: an absorption lag.

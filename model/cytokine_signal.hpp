@@ -5,7 +5,7 @@
 #include "nkpk/model/physiology.hpp"
 #include "nkpk/model/signals.hpp"
 
-// How IL-2 and IL-15 act on NK cells (6.4).
+// How IL-2 and IL-15 act on NK cells.
 //
 //   I'    = I * (1 - steroid (1 - fs2))                          steroid window; margination is left alone
 //   I_loc = I' / (1 + R/R50)                                     Treg compete for IL-2 where the cells are

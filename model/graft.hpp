@@ -6,7 +6,7 @@
 #include "nkpk/core/fields.hpp"
 #include "nkpk/model/host_nk.hpp"
 
-// NK cells and precursors that a stem-cell graft brings (6.8, C19).
+// NK cells and precursors that a stem-cell graft brings (C19).
 //
 // At the graft: G_B += NK_dose * weight,  G1 += f34 * CD34_dose/CD34_ref * P_ss,  T_G += CD3_dose * weight * fT_blood/V_B (C36),
 // and, when the regimen says `myeloablative`, host P1-P3 are multiplied by eps_host: logistic precursors would regrow from

@@ -6,7 +6,7 @@
 #include "nkpk/core/fields.hpp"
 #include "nkpk/model/cytokine_signal.hpp"
 
-// Host NK cells and their marrow precursors (6.7).
+// Host NK cells and their marrow precursors.
 //
 //   dH_B/dt = ktr P3 - kBT m H_B + kTB H_T + (p_H - d_H - kappa_N) H_B
 //   dH_T/dt =          kBT m H_B - kTB H_T + (p_H - d_H - kappa_N) H_T

@@ -6,7 +6,7 @@
 #include "nkpk/core/fields.hpp"
 #include "nkpk/model/host_nk.hpp"
 
-// Plasma IL-15 as fold of the patient's own baseline (6.10), and IL-15 given as a drug (C17, C37).
+// Plasma IL-15 as fold of the patient's own baseline, and IL-15 given as a drug (C17, C37).
 //
 //   dx15/dt = kel [(1 + r)(1 + ind) - x15 (1 + r S)] + given,   r = fc/(1 - fc)
 //   S = wNK N_tot/N0 + (1 - wNK)(T + T_G)/T0                     one sink: every NK population and T cells

@@ -7,7 +7,7 @@
 #include "nkpk/model/physiology.hpp"
 #include "nkpk/model/signals.hpp"
 
-// IL-2 given as a drug (6.10, C18).
+// IL-2 given as a drug (C18).
 //
 //   dS1/dt = -ka S1 (+ F dose),   dS2/dt = ka (S1 - S2)                      subcutaneous, two-stage transit
 //   dC/dt  = ka S2 - CL C/V1 - Q (C/V1 - Cp/V2) - VmR (V_B/VB_ref)(R/R_ref)(C/V1)/((C/V1) + KmR)

@@ -8,7 +8,7 @@
 #include "nkpk/core/scalar.hpp"
 #include "nkpk/model/cytokine_signal.hpp"
 
-// Infused NK cells, one cohort per infusion (6.6, 6.11, C25).
+// Infused NK cells, one cohort per infusion (C25).
 //
 //   dL/dt   = fL fv Inf(t)       - (kLB + d_D + kappa_D + rho) L                       held in the lung; no division there
 //   dD_B/dt = (1 - fL) fv Inf(t) + kLB L - kBT m D_B + kTB D_T + (p_D - d_D - kappa_D - rho) D_B        blood

@@ -7,7 +7,7 @@
 #include "nkpk/core/fields.hpp"
 #include "nkpk/model/signals.hpp"
 
-// Total body irradiation and the cells it dooms (6.5, C14, C15).
+// Total body irradiation and the cells it dooms (C14, C15).
 //
 //   at each fraction of d Gy:  N -> N S_j,  S_j = exp(-d/D0_j)
 //     with the switch linear_quadratic  S_j = exp(-alpha_j d - (alpha_j/alpha_beta) d^2),  alpha_j = alpha D0_T/D0_j (C43)

@@ -2,7 +2,7 @@
 #include "nkpk/core/fields.hpp"
 #include "nkpk/model/signals.hpp"
 
-// The one kill law (6.5, C9): every drug adds s r_j C to the loss rate of population j, so that the integrated ln-kill is
+// The one kill law (C9): every drug adds s r_j C to the loss rate of population j, so that the integrated ln-kill is
 // s r_j AUC. s is the potency on T cells, r_j the potency on j over that on T cells. Optional saturation (C32, off): C is
 // replaced by C/(1 + C/C50), with 1/C50 = kill_saturation.
 

@@ -10,6 +10,7 @@
 //   BSA   = sqrt(height[cm] * weight[kg] / 3600) m2                                        Mosteller 1987, NEJM 317:1098
 //   V_B   = a h^3 + b w + c litres from 18 years, by sex (h in m, w in kg)                 Nadler 1962, Surgery 51:224
 //         = vb(age) * weight below 18 years; the patient's own value overrides
+//         The coefficients of Mosteller and Nadler are textbook values, not re-read in the papers: ASSUMED until checked.
 //   eGFR  = the patient's own value; else from creatinine:
 //             below 18 years 0.413 * height[cm] / creatinine[mg/dL]                        Schwartz 2009, doi:10.1681/ASN.2008030287
 //             else CKD-EPI 2021                                                            Inker 2021, doi:10.1056/NEJMoa2102953

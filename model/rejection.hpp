@@ -7,7 +7,7 @@
 #include "nkpk/model/physiology.hpp"
 #include "nkpk/model/signals.hpp"
 
-// Host anti-donor effectors, as a blood-equivalent count (C23; replaces 6.9).
+// Host anti-donor effectors, as a blood-equivalent count (C23).
 //
 //   a(D)  = Dc/(Dc + KA),  Dc = sum of D_B / V_B             donor cells per uL of blood are the antigen
 //   dA/dt = (1 - aba(t)) a(D) [kA0 f_allo T + pA A (1 - A/A_max)] - dA A - kappa_T A

@@ -20,7 +20,7 @@ struct Kill {
 struct Windows {
   double steroid = 0;           ///< 1 inside: the IL-2 signal is multiplied by fs2 (C18)
   double treg_depletion = 0;    ///< 1/d added to the loss of Treg (C43)
-  double il15_induction = 0;    ///< added share of IL-15 production (6.10)
+  double il15_induction = 0;    ///< added share of IL-15 production
 };
 
 template <class T>

@@ -6,7 +6,7 @@
 #include "nkpk/core/fields.hpp"
 #include "nkpk/model/signals.hpp"
 
-// Conventional T cells of the host and of the graft, as blood counts (6.9, C20, C36).
+// Conventional T cells of the host and of the graft, as blood counts (C20, C36).
 //
 //   dT/dt   = pT T   (1 - (T + T_G)/T0) - kappa_T T
 //   dT_G/dt = pT T_G (1 - (T + T_G)/T0) - kappa_T T_G

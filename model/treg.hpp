@@ -7,7 +7,7 @@
 #include "nkpk/core/scalar.hpp"
 #include "nkpk/model/signals.hpp"
 
-// Regulatory T cells of the host, as a blood count (6.9, C12, C43).
+// Regulatory T cells of the host, as a blood count (C12, C43).
 //
 //   dR/dt = dR (R0 ((T + T_G)/T0)^hR - R) + pRmax I'/(I' + E2R) R/(1 + (R/R_cap)^2) - (kappa_R + kRdep) R
 //

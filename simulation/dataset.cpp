@@ -104,6 +104,12 @@ Group patient_group(const Scenario& s) {
   return g;
 }
 
+#ifdef __clang__
+constexpr const char* compiler = "clang++ " __VERSION__;
+#else
+constexpr const char* compiler = "g++ " __VERSION__;
+#endif
+
 std::string cpu_model() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
@@ -220,7 +226,7 @@ Group provenance(const std::string& command_line, const std::map<std::string, st
   g.attributes = {{"program", fmt::format("nkpk {}", version)},
                   {"command_line", command_line},
                   {"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
-                  {"compiler", std::string("g++ " __VERSION__)},
+                  {"compiler", std::string(compiler)},
                   {"boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
                   {"eigen", fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
                   {"system", fmt::format("{} {} {}", machine.sysname, machine.release, machine.machine)},

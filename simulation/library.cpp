@@ -213,6 +213,7 @@ void ParameterTable::set(const std::string& name, const Node& value, const std::
   record->value = number;
   record->text = q.text;
   record->source = source;
+  record->status = "assumed";
   record->note.clear();
   record->where = q.where;
 }
@@ -223,6 +224,8 @@ void ParameterTable::set_number(const std::string& name, double value, const std
   record->value = value * conversion_factor(unit, record->unit);
   record->text = fmt::format("{} {}", value, unit);
   record->source = source;
+  record->status = "measured";  // a count of this patient
+  record->note.clear();
   record->where = source;
 }
 
@@ -285,7 +288,7 @@ Product Library::product(const std::string& name_or_path, InputTexts& inputs, co
     const TomlFile base = this->file("products", like->text, like->where("like"));
     if (std::find(seen.begin(), seen.end(), like->text) != seen.end()) throw InputError(like->where("like"), fmt::format("\"{}\" refers back to itself", like->text));
     seen.push_back(like->text);
-    inputs["products/" + like->text + ".toml"] = base.content;
+    inputs["products/" + fs::path(base.name).filename().string()] = base.content;
     if (!file.root.find("product")) {
       Node none;
       none.file = file.name;
@@ -311,7 +314,7 @@ Patient Library::patient(const std::string& name_or_path, const Node& patches, N
     root = *typical;
   } else {
     TomlFile file = this->file("patients", name_or_path, where);
-    inputs["patients/" + name_or_path] = file.content;
+    inputs["patients/" + fs::path(file.name).filename().string()] = file.content;
     root = file.root;
   }
   const std::vector<std::string> keys{"sex", "age", "weight", "height", "nk_count", "t_count", "treg_count", "wbc_count", "eGFR", "creatinine", "blood_volume"};

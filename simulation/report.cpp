@@ -138,7 +138,9 @@ std::vector<Metric> report(const Trajectory& trajectory) {
       recovery = i > 0 && reader.at_output(alc, i - 1) < alc_recovered_per_uL ? reader.crossing(alc, alc_recovered_per_uL, i - 1) : times[i];
       break;
     }
-  m.push_back({"alc_recovery_day", "d", "first day after the nadir with 500 lymphocytes per uL or more", recovery});
+  // an infusion can lift the count by itself: the reader must see that this is no recovery
+  const bool infused_mostly = std::isfinite(recovery) && reader.value(donor, recovery) > 0.5 * reader.value(alc, recovery);
+  m.push_back({"alc_recovery_day", "d", "first day after the nadir with 500 lymphocytes per uL or more", recovery, infused_mostly ? "*" : ""});
 
   const Extremum peak = reader.largest(fold, 1, everywhere);
   m.push_back({"il15_peak_fold", "1", "highest IL-15 over the patient's own baseline", peak.value});
@@ -155,7 +157,7 @@ std::vector<Metric> report(const Trajectory& trajectory) {
       const auto cells = [&](double day) { return cohort_body(trajectory.before(day).data(), k); };
       share = cells(r.day) / (r.since_day ? cells(*r.since_day) : s.cohorts[k].nk_dosed);
     }
-    m.push_back({r.name, "1", r.title, share, "", true});
+    m.push_back({r.name, "1", r.title, share, "", r.column});
   }
   return m;
 }

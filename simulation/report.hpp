@@ -10,8 +10,8 @@ namespace nkpk {
 struct Metric {
   std::string name, unit, title;
   double value;
-  std::string qualifier = "";  ///< ">" when the horizon ended before the true value
-  bool of_regimen = false;     ///< asked for by a [[report]] of the regimen
+  std::string qualifier = "";  ///< ">" when the horizon ended before the true value; "*" when most of the count is infused NK
+  std::string column = "";     ///< heading in a table, of a share that a [[report]] of the regimen asks for
 };
 
 /// Names and meanings, in this order:
@@ -20,7 +20,8 @@ struct Metric {
 /// donor_nk_auc_0_28              area under the infused NK count, day 0 to 28
 /// donor_nk_last_day_above_1      last day with 1 infused NK cell per uL or more
 /// alc_nadir, alc_nadir_day       over the days up to 60
-/// alc_recovery_day               first time after the nadir with ALC of 500 per uL or more; NaN when it never fell below
+/// alc_recovery_day               first time after the nadir with ALC of 500 per uL or more; NaN when it never fell below;
+///                                counts infused NK, as a cell counter does
 /// il15_peak_fold, il15_peak_day
 /// host_nk_nadir, host_nk_nadir_day, host_nk_day_28
 /// and the [[report]] entries of the regimen.

@@ -162,6 +162,13 @@ AffineJump<double> bolus(const std::vector<InputRate<double>>& weights, double a
   return jump;
 }
 
+// The names of the program's own metrics begin so (report.hpp); an archive holds every name once.
+void refuse_taken_names(const Regimen& regimen) {
+  for (const SurvivalReport& r : regimen.reports)
+    for (const char* taken : {"donor_nk_", "alc_", "il15_", "host_nk_"})
+      if (r.name.starts_with(taken)) throw InputError(r.where, fmt::format("\"{}\" may be a name of the program's own", r.name), fmt::format("expected a name that does not begin with {}", taken));
+}
+
 Timeline make_timeline(const Scenario& s) {
   Timeline line;
   std::vector<double>& times = line.times;
@@ -264,6 +271,13 @@ Leukocytes leukocytes_at(const LeukocyteTables& t, double day) {
     m.monocytes_graft = t.monocytes_graft.at(day);
   }
   m.blasts = t.blasts.at(day);
+  if (!t.wbc.empty() && day >= std::max(t.wbc.times_d.front(), t.alc.times_d.front())) {
+    // only the sum is measured: the tables say how it divides between host and graft
+    const double sum = std::max(0.0, t.wbc.at(day) - t.alc.at(day)), table = m.host + m.graft;
+    const double graft_share = table > 0 ? m.graft / table : 0;
+    m.host = (1 - graft_share) * sum;
+    m.graft = graft_share * sum;
+  }
   return m;
 }
 
@@ -298,6 +312,8 @@ Scenario make_scenario(const Library& library, const Request& request) {
   check_parameters(s.p, request.regimen);
   warn_outside_bounds(s.parameters, s.warnings);
   const Body<double> body = Physiology::body(s.patient, s.p.physiology);
+  if (const double bmi = s.patient.weight_kg / std::pow(s.patient.height_cm / 100, 2); bmi < 8 || bmi > 60)
+    s.warnings.push_back(fmt::format("{:.4g} kg at {:.4g} cm is a body mass index of {:.3g}: is it a typing error?", s.patient.weight_kg, s.patient.height_cm, bmi));
 
   s.administrations = expand(s.regimen, body);
   std::vector<Cohort<double>> cohorts;
@@ -318,6 +334,7 @@ Scenario make_scenario(const Library& library, const Request& request) {
   for (const Product& product : s.products) warn_outside_bounds(product.table, s.warnings);
   if (!product_patches.empty() && s.products.empty()) throw InputError(product_patches[0].value.where(), "there is no NK product in this regimen");
   refuse_t_cells(s);
+  refuse_taken_names(s.regimen);
   check_conditions(s, s.warnings);
   if (s.patient.weight_kg < 10)
     for (const DoseEntry& dose : s.regimen.doses)
@@ -353,8 +370,21 @@ Scenario make_scenario(const Library& library, const Request& request) {
 
 std::vector<Request> all_arms(const Library& library, const Request& request) {
   const TomlFile file = library.regimen(request.regimen);
+  const auto groups = option_groups(file);
+  select_choices(groups, request.arms, request.level, file.name);  // refuses what does not exist
+  const auto fits = [&request](const Choices& choices) {
+    const auto has = [&choices](const std::string& group, const std::string& choice) {
+      return std::any_of(choices.begin(), choices.end(), [&](const auto& c) { return (group.empty() || c.first == group) && c.second == choice; });
+    };
+    if (request.level && !has("level", *request.level)) return false;
+    return std::all_of(request.arms.begin(), request.arms.end(), [&](const std::string& arm) {
+      const auto equals = arm.find('=');
+      return equals == std::string::npos ? has("", arm) : has(arm.substr(0, equals), arm.substr(equals + 1));
+    });
+  };
   std::vector<Request> all;
-  for (const Choices& choices : all_choices(option_groups(file))) {
+  for (const Choices& choices : all_choices(groups)) {
+    if (!fits(choices)) continue;
     Request one = request;
     one.arms.clear();
     one.level.reset();

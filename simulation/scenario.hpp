@@ -75,7 +75,7 @@ Scenario make_scenario(const Library& library, const Request& request);
 /// Leukocytes other than lymphocytes at a time.
 Leukocytes leukocytes_at(const LeukocyteTables& tables, double t_d);
 
-/// All requests that the options of a regimen span (--all-arms); other fields are copied.
+/// Every combination of the groups that the request's arms and level leave open (--all-arms); other fields are copied.
 std::vector<Request> all_arms(const Library& library, const Request& request);
 
 }  // namespace nkpk

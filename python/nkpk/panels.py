@@ -140,6 +140,6 @@ def _legend(ax: Axes, runs: Sequence[Result]) -> None:
     box.set_gid("legend")
     note = (
         "Bars above the curves: treatment, one row per drug,\none bar for each day on which it is given.\n\n"
-        "From published averages; not fitted to these trials,\nnot a forecast for a person."
+        "Most parameters are assumed; not fitted to these trials,\nnot a forecast for a person."
     )
     ax.text(0, 0, note, transform=ax.transAxes, fontsize=10, color=_GREY, va="bottom", linespacing=1.4)

@@ -1,7 +1,7 @@
 """Independent reference solution of the NK-cell model, written from the equations alone (numpy, scipy, standard library).
 
     values = solve(load("params", "sankoma", {"arm": "first-only"}), [0, 1, 7])             # at an event time, the value after it
-Numbers such as 6.6 and C23 are sections of the equations in docs/model.md. Units: cells, d, mg, L, IU, pg; cells/uL for T, R, T_G, A, X_T.
+Numbers such as C23 are the decisions listed in docs/model.md. Units: cells, d, mg, L, IU, pg; cells/uL for T, R, T_G, A, X_T.
 """
 import math
 import sys
@@ -50,7 +50,7 @@ def constants(p):
     volume, egfr, mature, age = patient_constants(p)
     c.V_B, size = volume * 1e6, p.weight / p("physiology.WT_ref", "kg")
     f_CL, f_V = size ** p("physiology.e_CL"), size ** p("physiology.e_V")
-    # NK cells, 6.4, 6.6, 6.7, C25; the baseline is an equilibrium
+    # NK cells, C25; the baseline is an equilibrium
     c.nk = p.module("nk", phi="", kBT="1/d", dmin="1/d", E2s="IU/mL", mmax="", Km_m="IU/mL", R50="cells/uL", fs2="")
     c.host = h = p.module("host_nk", NK0="cells/uL", NK0_min="cells/uL", d0="1/d", pmax="1/d", dmax="1/d", E15="", E2="IU/mL", MTT="d",
                           n_P="", lamP="1/d", kap="", w2P="")
@@ -70,13 +70,13 @@ def constants(p):
         inflow = c.inf.fv * dose.amount * p.product(dose, "f_NK") * p.product(dose, "viability") / dose.duration        # C4
         c.cohorts.append(SimpleNamespace(start=dose.start, end=dose.start + dose.duration, inflow=inflow,
                                          **{name: p.product(dose, name, unit) for name, unit in units.items()}))
-    # Effectors and abatacept, 6.9, C21-C23
+    # Effectors and abatacept, C21-C23
     c.rej = p.module("rejection", f_allo="", kA0="1/d", pA="1/d", dA="1/d", A_max="cells/uL", KA="cells/uL", krej="1/d/(cells/uL)",
                      krejN="1/d/(cells/uL)")
     c.rej.chi = p(f"rejection.chi_{p.regimen['donor'].replace('-', '_')}")
     c.aba = p.module("abatacept", aba="", V="L/kg", half_life="d", C50="mg/L")
     c.aba.doses = [(d.start, d.amount / (c.aba.V * p.weight)) for d in p.doses if d.drug == "abatacept"]
-    # IL-15 and IL-2, 6.10, C17, C18
+    # IL-15 and IL-2, C17, C18
     c.il15 = p.module("il15", B15="pg/mL", fc="", wNK="", wD="", kel="1/d", V="L", F="", ka="1/d")
     c.r15, c.fold_per_pg = c.il15.fc / (1 - c.il15.fc), 1 / (1000 * c.il15.B15 * c.il15.V * size)
     c.il2 = i2 = p.module("il2", V1="L/m^2", V2="L/m^2", Q="L/d/m^2", CL="L/d/m^2", F="", ka="1/d", VmR="IU/d", KmR="IU/L",
@@ -129,26 +129,26 @@ def right_hand_side(p, c, middle):
     def rhs(t, y):
         (H_B, H_T, P1, P2, P3, G1, G2, G3, G_B, G_T, X_H, X_D, T, R, T_G, A, X_T, x15, S15, _, S1, S2, C, Cp,
          f1, f2, f3, cy, e_cy, tr1, tr2, b0, b1, tt, tp, *D) = y.tolist()
-        # Kill rates of T (and A), host and graft NK, infused NK, Treg, precursors; 6.5, C9-C12
+        # Kill rates of T (and A), host and graft NK, infused NK, Treg, precursors, C9-C12
         C_cy, C_tt = cy / cyc.V, (1 - thio.w_TEPA) * tt / thio.V + thio.w_TEPA * tp / thio.Vp
         k_T = k_N = k_D = k_R = k_P = 0.0
         levels = (f1 / flu.V1, 1), (C_cy, cyc.f_act * cyc.k0 * e_cy), (C_tt, 1), (tr1 / treo.V1, 1), (b1 / bus.V, 1)
         for (conc, per), (inverse_C50, s_T, s_N, s_D, s_R, s_P) in zip(levels, c.kill):
             x = per * conc / (1 + inverse_C50 * conc)
             k_T, k_N, k_D, k_R, k_P = k_T + s_T * x, k_N + s_N * x, k_D + s_D * x, k_R + s_R * x, k_P + s_P * x
-        # Cytokine signals and the net rate of host and graft NK; 6.4
+        # Cytokine signals and the net rate of host and graft NK
         I, J = C / (1000 * il2.V1), f_steroid * C / (1000 * il2.V1)
         m, J_loc = 1 + nk.mmax * I / (I + nk.Km_m), J / (1 + R / nk.R50)
         u, v = x15 / host.E15 + J_loc / host.E2, x15 / host.E15 + c.u0 * J / nk.E2s
         net = host.pmax * u / (1 + u) - nk.dmin - (host.dmax - nk.dmin) / (1 + v / host.Es) - k_N
-        # Host and graft NK and their precursors; 6.7, 6.8, C19
+        # Host and graft NK and their precursors, C19
         to_H, to_G = nk.kBT * m * H_B - c.kTB * H_T, nk.kBT * m * G_B - c.kTB * G_T
         z = x15 + host.w2P * J / nk.E2s
         renewal = host.lamP * (host.kap * z / (host.kap - 1 + z) - (P1 + G1) / c.P_ss) - k_P
         dy = [ktr * P3 - to_H + net * H_B, to_H + net * H_T, renewal * P1, ktr * (P1 - P2) - k_P * P2, ktr * (P2 - P3) - k_P * P3,
               renewal * G1, ktr * (G1 - G2) - k_P * G2, ktr * (G2 - G3) - k_P * G3, ktr * G3 - to_G + net * G_B, to_G + net * G_T,
               -kx * X_H, -kx * X_D]
-        # T, Treg, effectors; 6.9, C20, C22, C23, C36
+        # T, Treg, effectors, C20, C22, C23, C36
         D_blood, D_tissue = sum(D[1::3]), sum(D[2::3])
         fill = (T + T_G) / tc.T0
         grow = tc.pT * (1 - fill) - k_T
@@ -161,7 +161,7 @@ def right_hand_side(p, c, middle):
                grow * T_G,
                primed * (rej.kA0 * rej.f_allo * T + rej.pA * A * (1 - A / rej.A_max)) - rej.dA * A - k_T * A,
                -kx * X_T]
-        # IL-15 with its depot, AUC of infused NK, IL-2; 6.10, C17, C18
+        # IL-15 with its depot, AUC of infused NK, IL-2, C17, C18
         sink = il15.wNK * (H_B + H_T + G_B + G_T + il15.wD * (D_blood + D_tissue)) / c.N0 + (1 - il15.wNK) * fill
         given = (rate["il15"] + il15.ka * S15) * c.fold_per_pg
         dy += [il15.kel * ((1 + c.r15) * (1 + window["il15_induction"]) - x15 * (1 + c.r15 * sink)) + given, -il15.ka * S15,
@@ -177,7 +177,7 @@ def right_hand_side(p, c, middle):
                rate["treosulfan"] - treo.CL * tr1 / treo.V1 - to_tr2, to_tr2,
                -bus.ka * b0, rate["busulfan"] + bus.ka * b0 - bus.CL * b1 / bus.V,
                rate["thiotepa"] - thio.k * tt, thio.k * tt - thio.kp * tp]
-        # Infused NK, one cohort per infusion; 6.4, 6.6, C16, C25, C43
+        # Infused NK, one cohort per infusion, C16, C25, C43
         loss = k_D + rej.krej * rej.chi * A + rej.krejN * H_B / V_B + inf.k_hum
         divide = 1 - inf.Isup * R / (R + nk.R50)
         for i, (k, inflow) in enumerate(cohorts):
@@ -263,7 +263,7 @@ def log_linear(points, base, times, before=None):
 
 
 def solve(problem, times, rtol=1e-10):
-    """Observables at `times`, at an event time after the event; 6.12, C24, C44."""
+    """Observables at `times`, at an event time after the event, C24, C44."""
     p, c = problem, constants(problem)
     times = np.atleast_1d(np.asarray(times, float))
     grid, where = np.unique(times, return_inverse=True)

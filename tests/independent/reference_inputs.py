@@ -1,4 +1,4 @@
-"""Reads the TOML data (params/README.md) for the independent reference solution. C40 and so on: equations in docs/model.md."""
+"""Reads the TOML data (params/README.md) for the independent reference solution. C40 and so on: decisions listed in docs/model.md."""
 import math
 import re
 import tomllib

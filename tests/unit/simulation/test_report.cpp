@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "support/scenarios.hpp"
@@ -179,4 +180,14 @@ TEST_CASE("survival of the first infusion counts lung, blood and tissue just bef
   CHECK(value(m, "first_infusion_after_second_conditioning") == doctest::Approx(cells(0) / cells(-4)).epsilon(1e-12));
   // day -4 brings the first fraction of irradiation: before it there are more cells than after it
   CHECK(cells(-4) > 1.05 * cohort_body(t.at(-4).data(), 0));
+}
+
+TEST_CASE("the program's own metrics keep to the beginnings that regimens may not use, each once") {
+  const Scenario s = scenario("radboud-ucb", {});
+  std::set<std::string> names;
+  for (const Metric& m : report(test::solved(s))) {
+    CAPTURE(m.name);
+    CHECK((m.name.starts_with("donor_nk_") || m.name.starts_with("alc_") || m.name.starts_with("il15_") || m.name.starts_with("host_nk_")));
+    CHECK(names.insert(m.name).second);
+  }
 }

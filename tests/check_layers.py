@@ -18,10 +18,9 @@ LAYERS = {
     "model": {"core"},
     "dosing": {"core"},
     "archive": {"core"},
-    "estimation": {"core"},
     "simulation": {"core", "model", "dosing", "solvers"},
-    "cli": {"core", "dosing", "solvers", "simulation", "archive", "estimation"},
-    "bindings": {"core", "dosing", "solvers", "simulation", "archive", "estimation"},
+    "cli": {"core", "dosing", "solvers", "simulation", "archive"},
+    "bindings": {"core", "dosing", "solvers", "simulation", "archive"},
 }
 # third-party headers: the one file or folder that may include them
 ONLY_IN = {

@@ -67,7 +67,9 @@ class Problem:
 
 
 def read(folder, name):
-    return tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    """The file of this name in the folder, or at this path."""
+    path = Path(name) if str(name).endswith(".toml") else folder / f"{name}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def values_of(tables):

@@ -187,6 +187,7 @@ def main():
         print(f"without any mutant: {killer or error}", file=sys.stderr)
         return 2
     print(f"without any mutant all is green ({time.monotonic() - begin:.0f} s)", flush=True)
+    unclear = []
     # quick ones first: a header of the model is part of nearly everything
     for m in sorted(mutants, key=lambda m: (not m["file"].endswith(".cpp"), m["file"])):
         if results.get(key_of(m), {}).get("killer"):
@@ -198,13 +199,17 @@ def main():
         finally:
             undo()
         if error:
-            print(f"{m['name']}: {error}", file=sys.stderr)
-            return 2
+            print(f"{m['name']}: {error}", file=sys.stderr, flush=True)
+            unclear.append(m["name"])
+            continue
         results[key_of(m)] = {"killer": killer, "seconds": time.monotonic() - begin}
         kept.write_text(json.dumps(results, indent=1))
         print(f"{m['name']:<36} {'killed by: ' + killer if killer else 'SURVIVED'}", flush=True)
     if all(key_of(m) in results for m in everything):
         write_table(everything, results)
+    if unclear:
+        print(f"nothing is shown for: {', '.join(unclear)}")
+        return 2
     survivors = [m["name"] for m in mutants if not results[key_of(m)]["killer"]]
     print(f"{len(mutants) - len(survivors)} of {len(mutants)} killed" + (": survived " + ", ".join(survivors) if survivors else ""))
     return 1 if survivors else 0

@@ -203,7 +203,8 @@ def test_other_threads_go_on_while_a_run_is_computed() -> None:
 
 def test_ctrl_c_stops_a_long_run() -> None:
     code = (
-        "import nkpk, sys\n"
+        "import nkpk, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # jobs in the background start with Ctrl-C ignored
         "s = nkpk.load('rogachev-hsct', days=100000, output_step=100)\n"
         "print('ready', flush=True)\n"
         "try:\n"
@@ -212,10 +213,13 @@ def test_ctrl_c_stops_a_long_run() -> None:
         "    print('stopped'); sys.exit(7)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    time.sleep(0.3)
-    process.send_signal(2)
-    out, _ = process.communicate(timeout=20)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        process.send_signal(2)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out) == (7, "stopped\n")
 
 

@@ -198,7 +198,7 @@ def test_info_repeats_the_report_of_the_run(nkpk):
     nkpk("simulate", "sankoma", "-o", "run.h5")
     run = json.loads(nkpk("info", "run.h5", "--json").stdout)["runs"][0]
     expected = values(nkpk, "sankoma")
-    assert run["report"] == pytest.approx({k: v for k, v in expected.items()}, nan_ok=True)
+    assert {name: entry["value"] for name, entry in run["report"].items()} == expected
     assert (run["regimen"], run["arm"], run["status"]) == ("sankoma", "two-infusions", "ok")
 
 
@@ -275,7 +275,10 @@ def test_both_solvers_give_the_same_numbers(regimen, nkpk, tmp_path):
 
 def on_a_terminal(command, cwd):
     """Exit code and what the command writes to stderr when that is a terminal."""
-    outer, inner = pty.openpty()
+    try:
+        outer, inner = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"no terminal can be made here: {error}")
     process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=inner)
     os.close(inner)
     text = b""

@@ -1,6 +1,6 @@
 # Fronts for scripts/; `make` alone lists the targets. Nothing has to be run before any of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel clean
+.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel mutants clean
 
 # Modules of another Python must not leak into .venv.
 unexport PYTHONPATH PYTHONHOME
@@ -34,6 +34,9 @@ test-sanitize: setup  ## C++ tests under the address and undefined-behaviour san
 
 test-wheel: setup     ## pip install into an empty environment, then import and run
 	@$(py) scripts/test_all.py wheel
+
+mutants: build        ## break the code in 38 ways; each must turn a test red (about half an hour; resumable)
+	@$(py) tests/mutants/run_mutants.py
 
 clean:                ## remove what the build made; .venv and results/ stay
 	rm -rf build python/nkpk/_core*.so .pytest_cache .hypothesis

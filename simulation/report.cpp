@@ -12,7 +12,7 @@ namespace {
 constexpr double alc_recovered_per_uL = 500;  // C44
 constexpr double nadir_window_d = 60;         // C33
 constexpr double settling_d = 1;              // C33: the 24 h after the end of an infusion
-constexpr double beside_d = 1e-5;             // about a second
+constexpr double beside_d = 1e-3;             // a minute and a half
 constexpr double auc_end_d = 28, report_day_d = 28;
 
 using Curve = std::function<double(const double* y)>;

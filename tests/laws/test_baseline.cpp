@@ -59,6 +59,21 @@ void demand_equilibrium(const Scenario& s) {
   }
 }
 
+void demand_same(const AffineJump<Terms>& found, const AffineJump<double>& expected) {
+  REQUIRE(found.size() == expected.size());
+  REQUIRE(!expected.empty());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    CHECK(found[i].target == expected[i].target);
+    CHECK(found[i].add.value() == expected[i].add);
+    REQUIRE(found[i].sources.size() == expected[i].sources.size());
+    for (std::size_t j = 0; j < expected[i].sources.size(); ++j) {
+      CHECK(found[i].sources[j].first == expected[i].sources[j].first);
+      CHECK(found[i].sources[j].second.value() == expected[i].sources[j].second);
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("the right-hand side is the same in a number type that cannot branch") {
@@ -88,11 +103,9 @@ TEST_CASE("the observables and the jumps are the same in a number type that cann
   visit_observables(terms.c, y_terms.data(), others,
                     [&](auto, auto, auto, auto, const Terms& v) { found.push_back(v.value()); });
   CHECK(found == expected);
-  CHECK(irradiation_jump(terms.c, Terms(2)).size() == irradiation_jump(plain.c, 2.0).size());
-  const auto jump = graft_jump(plain.c, GraftDose<double>{2e7, 1e7, 1e5, true});
-  const auto jump_terms = graft_jump(terms.c, GraftDose<Terms>{Terms(2e7), Terms(1e7), Terms(1e5), true});
-  REQUIRE(jump.size() == jump_terms.size());
-  for (std::size_t i = 0; i < jump.size(); ++i) CHECK(jump_terms[i].add.value() == jump[i].add);
+  demand_same(irradiation_jump(terms.c, Terms(2)), irradiation_jump(plain.c, 2.0));
+  demand_same(graft_jump(terms.c, GraftDose<Terms>{2e7, 1e7, 1e5, true}),
+              graft_jump(plain.c, GraftDose<double>{2e7, 1e7, 1e5, true}));
 }
 
 TEST_CASE("the largest term of a sum is remembered where terms cancel") {

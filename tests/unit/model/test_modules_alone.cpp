@@ -382,3 +382,41 @@ TEST_CASE("the observables are sums and shares of the states") {
     CHECK(off(v[name], value) < 1e-13);
   }
 }
+
+TEST_CASE("infused NK publish their blood and tissue as IL-15 sink and their blood as antigen, never the lung") {
+  const auto& c = plain().constants.infused_nk;
+  const std::array<double, 3> y{1e9, 2e7, 3e8};  // lung, blood, tissue
+  Signals<double> s;
+  InfusedNk::publish(y.data(), c, s);
+  CHECK(s.nk_sink == 3.2e8);
+  CHECK(s.donor_blood_nk == 2e7);
+}
+
+TEST_CASE("monocytes that were not given are unknown, not none") {
+  const Leukocytes unknown = leukocytes_at({}, 3);
+  CHECK(std::isnan(unknown.monocytes_host));
+  CHECK(std::isnan(unknown.monocytes_graft));
+  CHECK(unknown.host == 0);
+}
+
+TEST_CASE("measured white cells replace the template from their first day on, divided as the template divides") {
+  LeukocyteTables tables;
+  tables.host = {{0}, {300}, false};
+  tables.graft = {{0}, {100}, true};
+  tables.wbc = {{5, 10}, {2000, 2000}, false};
+  tables.alc = {{5, 10}, {400, 400}, false};
+  CHECK(leukocytes_at(tables, 4).host == 300);
+  CHECK(off(leukocytes_at(tables, 6).host, 1200) < 1e-12);
+  CHECK(off(leukocytes_at(tables, 6).graft, 400) < 1e-12);
+}
+
+TEST_CASE("what belongs to a switched-off mechanism alone is NaN, and counts as nothing in sums") {
+  Constants<double> c = plain().constants;
+  c.modules.set(Module::host_nk, false);
+  std::vector<double> y(c.n_states(), 0.0);
+  y[at::t_cells + TCells::host] = 500;
+  visit_observables(c, y.data(), Leukocytes{}, [](std::string_view name, const char*, const char*, const char*, double value) {
+    if (name == "host_nk_count") CHECK(std::isnan(value));
+    if (name == "alc") CHECK(value == 500);
+  });
+}

@@ -157,10 +157,15 @@ def wheel() -> Counts:
     return check("wheel", "bash", "scripts/test_wheel.sh")
 
 
+def install() -> Counts:
+    return check("install and use from another project", "bash", "scripts/test_install.sh")
+
+
 STAGES = {
     "cpp": ("C++ tests", cpp),
     "python": ("Python tests", python),
     "layers": ("layering", layers),
+    "install": ("installed library", install),
     "sanitize": ("C++ tests under sanitizers", sanitize),
     "wheel": ("wheel", wheel),
 }

@@ -20,7 +20,7 @@ struct Known {
   double factor;
 };
 
-// 1 y = 365.25 d, as in postmenstrual age = 40 weeks + 52.18 weeks/y * age
+// 1 y = 365.25 d; postmenstrual age counts 52.18 weeks a year (model/physiology.hpp), the same to 5e-6
 constexpr Known known_units[] = {
     {"d", Unit::time_d, 1, 1.0},           {"day", Unit::time_d, 1, 1.0},        {"days", Unit::time_d, 1, 1.0},
     {"h", Unit::time_d, 1, 1.0 / 24},      {"min", Unit::time_d, 1, 1.0 / 1440}, {"s", Unit::time_d, 1, 1.0 / 86400},

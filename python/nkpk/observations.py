@@ -5,8 +5,8 @@ A CSV file or a table with a row per measurement:
     day         days on the regimen's calendar; day 0 as in the regimen
     observable  a name of Result.data, for example donor_nk_count
     value       in the unit of that observable
-    censored    optional: true (or 1, yes) where the value was below the limit of quantification; value may be empty
-    lloq        optional: that limit; needed where censored
+    censored    optional: true (or 1, yes) where the measurement was below the limit of quantification
+    lloq        optional: that limit; where censored without it, value holds the limit, as CENS = 1 has it elsewhere
     unit        optional: refused unless it is the observable's
 
 Lines that begin with # are comments.
@@ -77,8 +77,10 @@ def read_observations(source: str | PathLike[str] | pd.DataFrame, result: Result
     for i, row in enumerate(table.itertuples()):
         if row.day != row.day:
             raise InputError(f"{where}: row {i + 1}: day is missing")
-        if row.censored and not row.lloq > 0:
-            raise InputError(f"{where}: row {i + 1}: censored without a limit; expected a column lloq with a value above 0")
+        if row.censored and row.lloq != row.lloq:
+            table.loc[i, "lloq"] = row.value
+        if row.censored and not table.loc[i, "lloq"] > 0:
+            raise InputError(f"{where}: row {i + 1}: censored without a limit; expected it above 0 in the column lloq, or in value")
         if not row.censored and not row.value >= 0:
             raise InputError(f"{where}: row {i + 1}: value {row.value:g}; expected 0 or more")
     return Observations(table[["day", "observable", "value", "censored", "lloq"]], result)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nkpk
+from nkpk.observations import read_observations
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,6 +110,11 @@ def test_observations_are_drawn_on_top(sankoma: nkpk.Result, tmp_path: Path) -> 
     assert points.get_zorder() > max(line.get_zorder() for line in ax.lines if line.get_gid() in STYLES)
 
 
+def test_a_censored_value_without_a_limit_is_the_limit(sankoma: nkpk.Result) -> None:
+    table = read_observations(measurements(censored=[0, 0, 1]), sankoma).table
+    assert table["lloq"].tolist()[2] == 0.5 and table["lloq"].isna().tolist() == [True, True, False]
+
+
 BAD = [
     (measurements().drop(columns="day"), "no column 'day'"),
     (measurements(lod=1), "unknown column 'lod'"),
@@ -118,7 +124,7 @@ BAD = [
     (measurements(value=np.nan), "row 1: value nan"),
     (measurements(day=[0, np.nan, 1]), "row 2: day is missing"),
     (measurements(day=[0, np.inf, 1]), "row 2: day: is not finite"),
-    (measurements(censored=[0, 0, 1]), "row 3: censored without a limit"),
+    (measurements(censored=[0, 0, 1], value=[15.0, 150.0, 0.0]), "row 3: censored without a limit"),
     (measurements(censored="perhaps"), "row 1: censored: 'perhaps'"),
     (measurements(unit="cells/mL"), "row 1: unit 'cells/mL'; expected 'cells/uL'"),
     (measurements().iloc[:0], "no measurements"),

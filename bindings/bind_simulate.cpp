@@ -40,6 +40,19 @@ py::dict simulate_run(const Scenario& scenario, SolverOptions options) {
   return to_python(std::move(run));
 }
 
+py::dict sensitivity_run(const Scenario& scenario, const std::vector<std::string>& parameters, SolverOptions options) {
+  Interrupt interrupt;
+  const auto should_stop = [&interrupt] { return interrupt.pending(); };
+  options.should_stop = should_stop;
+  Group run;
+  {
+    const py::gil_scoped_release unlocked;
+    run = to_group(simulate_sensitivities(scenario, parameters, options));
+  }
+  interrupt.raise();
+  return to_python(std::move(run));
+}
+
 }  // namespace
 
 void bind_simulate(py::module_& m) {
@@ -53,6 +66,7 @@ void bind_simulate(py::module_& m) {
       .def_readwrite("max_steps", &SolverOptions::max_steps);
   m.def("solver_names", &solver_names);
   m.def("simulate", &simulate_run, py::arg("scenario"), py::arg("options"));
+  m.def("sensitivity", &sensitivity_run, py::arg("scenario"), py::arg("parameters"), py::arg("options"));
   m.def(
       "provenance",
       [](const std::string& command, std::map<std::string, std::string> extra) {

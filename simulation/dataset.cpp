@@ -218,6 +218,29 @@ Group to_group(const Trajectory& t, const std::vector<Metric>& metrics) {
   return run;
 }
 
+Group to_group(const Sensitivities& d) {
+  Text names, units;
+  std::vector<double> values;
+  for (const auto& p : d.parameters) names.push_back(p.name), units.push_back(p.unit), values.push_back(p.value);
+  Group g;
+  g.attributes = {{"nkpk_kind", std::string("sensitivity")}, {"status", std::string(to_string(d.status))}, {"message", d.message},
+                  {"failed_state", d.failed_state}, {"t_reached_d", d.t_reached_d}, {"rhs_calls", static_cast<std::int64_t>(d.stats.rhs_calls)}};
+  g.arrays.push_back(numbers("time", "days", "days", "time", d.times_d));
+  g.arrays.push_back(texts("parameter", "parameter", "parameter", names));
+  g.arrays.push_back(texts("parameter_unit", "unit of the parameter", "parameter", units));
+  g.arrays.push_back(numbers("parameter_value", "", "value of the parameter, in parameter_unit", "parameter", values));
+  const std::size_t n = d.times_d.size(), m = d.parameters.size();
+  for (std::size_t k = 0; k < d.observables.size(); ++k) {
+    std::vector<double> data(n * m);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < m; ++j) data[i * m + j] = d.derivatives[j](static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(k));
+    const auto& o = d.observables[k];
+    g.arrays.push_back({o.name, cf_unit(o.unit), "derivative of: " + o.title, {"time", "parameter"}, {n, m}, std::move(data), {}});
+    g.arrays.back().attributes["per"] = std::string("parameter_unit");
+  }
+  return g;
+}
+
 Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra) {
   const std::time_t now = std::time(nullptr);
   utsname machine{};

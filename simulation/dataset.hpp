@@ -5,11 +5,15 @@
 
 #include "nkpk/core/named_array.hpp"
 #include "nkpk/simulation/report.hpp"
+#include "nkpk/simulation/sensitivity.hpp"
 
 namespace nkpk {
 
 /// One run as named arrays with units: what archives hold and Python reads. docs/archive_format.md lists the content.
 Group to_group(const Trajectory& trajectory, const std::vector<Metric>& metrics);
+
+/// Sensitivities as arrays over (time, parameter), one per observable, in its unit per `parameter_unit`.
+Group to_group(const Sensitivities& sensitivities);
 
 /// What a scenario is before it is solved: the groups `events`, `parameters`, `patient` and `inputs` of a run.
 Group describe(const Scenario& scenario);

@@ -6,13 +6,12 @@
 #include <cmath>
 
 #include "nkpk/core/error.hpp"
+#include "nkpk/simulation/lift.hpp"
 
 namespace nkpk {
 namespace {
 
 constexpr double most_outputs = 500000;  // of some 60 states each
-constexpr double same_time_d = 1e-9;  // 0.1 ms: two computed times closer than this are one
-
 std::vector<Route> routes() {
   std::vector<Route> all;
   for (const DrugRoute& d : drug_routes) all.push_back({d.drug, d.route, d.unit, d.needs_duration});
@@ -21,9 +20,6 @@ std::vector<Route> routes() {
 const std::vector<Route>& known_routes() {
   static const std::vector<Route> all = routes();
   return all;
-}
-const DrugRoute& drug_route(const DoseEntry& dose) {
-  return drug_routes[static_cast<std::size_t>(dose.how - known_routes().data())];
 }
 
 /// The amount of one administration in the route's unit for this patient: absolute, per kg or per m2.
@@ -85,13 +81,6 @@ Lot lot_of(const DoseEntry& dose, const Regimen& regimen, const Library& library
   return lot;
 }
 
-double chi_of(const std::string& donor, const Parameters<double>& p) {
-  if (donor == "haploidentical") return p.rejection.chi_haploidentical;
-  if (donor == "matched") return p.rejection.chi_matched;
-  if (donor == "cord-blood") return p.rejection.chi_cord_blood;
-  return p.rejection.chi_autologous;
-}
-
 std::vector<Administration> expand(const Regimen& regimen, const Body<double>& body) {
   std::vector<Administration> all;
   for (std::size_t d = 0; d < regimen.doses.size(); ++d) {
@@ -148,84 +137,11 @@ void check_conditions(const Scenario& s, std::vector<std::string>& warnings) {
   }
 }
 
-GraftDose<double> graft_dose(const DoseEntry& dose, const Parameters<double>& p) {
-  GraftDose<double> g{p.graft.NK_dose, p.graft.CD34_dose, p.graft.CD3_dose, dose.myeloablative};
-  if (dose.nk_dose) g.NK_per_kg = dose.nk_dose->in("cells/kg");
-  if (dose.cd34_dose) g.CD34_per_kg = dose.cd34_dose->in("cells/kg");
-  if (dose.cd3_dose) g.CD3_per_kg = dose.cd3_dose->in("cells/kg");
-  return g;
-}
-
-AffineJump<double> bolus(const std::vector<InputRate<double>>& weights, double amount) {
-  AffineJump<double> jump;
-  for (const auto& w : weights) jump.push_back({w.state, {{w.state, 1.0}}, w.rate * amount});
-  return jump;
-}
-
 // The names of the program's own metrics begin so (report.hpp); an archive holds every name once.
 void refuse_taken_names(const Regimen& regimen) {
   for (const SurvivalReport& r : regimen.reports)
     for (const char* taken : {"donor_nk_", "alc_", "il15_", "host_nk_"})
       if (r.name.starts_with(taken)) throw InputError(r.where, fmt::format("\"{}\" may be a name of the program's own", r.name), fmt::format("expected a name that does not begin with {}", taken));
-}
-
-Timeline make_timeline(const Scenario& s) {
-  Timeline line;
-  std::vector<double>& times = line.times;
-  for (const auto& a : s.administrations) {
-    times.push_back(a.start_d);
-    const Action action = drug_route(s.regimen.doses[a.dose]).action;
-    if (a.duration_d > 0 && action == Action::input) times.push_back(a.start_d + a.duration_d);
-  }
-  for (const auto& w : s.regimen.windows) times.push_back(w.start_d), times.push_back(w.end_d);
-  std::sort(times.begin(), times.end());
-  times.erase(std::unique(times.begin(), times.end(), [](double a, double b) { return b - a < same_time_d; }), times.end());
-  const auto index = [&](double t) {
-    return static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), t - same_time_d) - times.begin());
-  };
-
-  line.jumps.resize(times.size());
-  line.rates.resize(times.size() + 1);
-  line.windows.resize(times.size() + 1);
-  // one pass per rank, so that at one time irradiation comes first, then the graft, then doses in file order (C2)
-  for (const Action rank : {Action::survival, Action::graft, Action::impulse, Action::input}) {
-    for (const auto& a : s.administrations) {
-      const DoseEntry& dose = s.regimen.doses[a.dose];
-      const DrugRoute& how = drug_route(dose);
-      if (how.action != rank) continue;
-      if (rank == Action::survival && !s.constants.modules.has(Module::irradiation)) continue;
-      if (rank == Action::graft && !s.constants.modules.has(Module::graft)) continue;
-      const std::size_t start = index(a.start_d);
-      if (rank == Action::survival) {
-        line.jumps[start].push_back(irradiation_jump(s.constants, a.entering));
-      } else if (rank == Action::graft) {
-        line.jumps[start].push_back(graft_jump(s.constants, graft_dose(dose, s.p)));
-      } else {
-        const auto weights = entry_weights(how, s.constants, a.cohort < 0 ? 0 : static_cast<std::size_t>(a.cohort));
-        if (rank == Action::impulse || a.duration_d == 0) {
-          line.jumps[start].push_back(bolus(weights, a.entering));
-        } else {
-          // half-open: segments after start, up to and including the one that ends at the end of the infusion
-          const std::size_t end = index(a.start_d + a.duration_d);
-          for (std::size_t k = start + 1; k <= end; ++k)
-            for (const auto& w : weights) line.rates[k].push_back({w.state, w.rate * a.entering / a.duration_d});
-        }
-      }
-    }
-  }
-  // what is switched off takes nothing up: a dose would lie in its states for ever
-  const auto entries = state_entries(s.cohorts.size());
-  const auto is_off = [&](std::size_t state) { return !s.constants.modules.has(entries[state].module); };
-  for (auto& jumps : line.jumps)
-    for (auto& jump : jumps) std::erase_if(jump, [&](const auto& l) { return is_off(l.target); });
-  for (auto& rates : line.rates) std::erase_if(rates, [&](const auto& r) { return is_off(r.state); });
-  for (const auto& w : s.regimen.windows)
-    for (std::size_t k = index(w.start_d) + 1; k <= index(w.end_d); ++k) {
-      if (w.name == "steroid") line.windows[k].steroid = w.value;
-      if (w.name == "treg_depletion") line.windows[k].treg_depletion = w.value;
-      if (w.name == "il15_induction") line.windows[k].il15_induction = w.value;
-    }
-  return line;
 }
 
 std::vector<double> output_grid(const Scenario& s, double step) {
@@ -261,6 +177,10 @@ void switch_off(const std::vector<std::string>& names, ModuleSet& modules) {
 }
 
 }  // namespace
+
+const DrugRoute& drug_route(const DoseEntry& dose) {
+  return drug_routes[static_cast<std::size_t>(dose.how - known_routes().data())];
+}
 
 Leukocytes leukocytes_at(const LeukocyteTables& t, double day) {
   Leukocytes m;
@@ -316,19 +236,18 @@ Scenario make_scenario(const Library& library, const Request& request) {
     s.warnings.push_back(fmt::format("{:.4g} kg at {:.4g} cm is a body mass index of {:.3g}: is it a typing error?", s.patient.weight_kg, s.patient.height_cm, bmi));
 
   s.administrations = expand(s.regimen, body);
-  std::vector<Cohort<double>> cohorts;
   std::map<std::size_t, int> infusions_of_dose;
   for (auto& a : s.administrations) {
     const DoseEntry& dose = s.regimen.doses[a.dose];
     if (dose.drug != "nk_cells") continue;
     const Lot lot = lot_of(dose, s.regimen, library, product_patches, s.products, s.inputs);
-    a.cohort = static_cast<std::ptrdiff_t>(cohorts.size());
-    a.entering = a.amount * lot.params.f_NK * lot.params.viability;
+    a.cohort = static_cast<std::ptrdiff_t>(s.lots.size());
+    a.entering = viable_nk(a.amount, lot.params);
     a.t_cells_per_kg = a.amount / body.weight_kg * lot.params.f_T;
-    cohorts.push_back({a.start_d, lot.params});
+    s.lots.push_back({a.start_d, lot.params});
     const int nth = ++infusions_of_dose[a.dose];
     s.cohorts.push_back({dose.times_d.size() > 1 ? fmt::format("{}-{}", dose.id, nth) : dose.id, lot.product, a.start_d, a.start_d + a.duration_d, a.entering});
-    if (cohorts.size() > InfusedNk::max_cohorts)
+    if (s.lots.size() > InfusedNk::max_cohorts)
       throw InputError(dose.where, "more than eight NK infusions", "each infusion is a cohort of its own, and eight are followed");
   }
   for (const Product& product : s.products) warn_outside_bounds(product.table, s.warnings);
@@ -346,8 +265,10 @@ Scenario make_scenario(const Library& library, const Request& request) {
   ModuleSet modules;
   switch_off(request.without, modules);
   s.switched_off = request.without;
-  s.constants = prepare(s.p, body, chi_of(s.regimen.donor, s.p), cohorts, modules, s.parameters.linear_quadratic);
-  s.timeline = make_timeline(s);
+  s.constants = prepare(s.p, body, chi_of(s.regimen.donor, s.p), s.lots, modules, s.parameters.linear_quadratic);
+  std::vector<double> entering;
+  for (const auto& a : s.administrations) entering.push_back(a.entering);
+  s.timeline = make_timeline(s, s.p, s.constants, entering);
 
   double baseline = NAN;
   if (std::isfinite(s.patient.wbc_per_uL)) {

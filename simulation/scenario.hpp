@@ -41,11 +41,12 @@ struct CohortInfo {
 };
 
 /// Everything that happens, as numbers: the solver's events, the input rates and windows between them.
+template <class T>
 struct Timeline {
-  std::vector<double> times;                                ///< strictly increasing [d]
-  std::vector<std::vector<AffineJump<double>>> jumps;       ///< at each time, in order
-  std::vector<std::vector<InputRate<double>>> rates;        ///< in each segment; [n_times + 1]
-  std::vector<Windows> windows;                             ///< in each segment; [n_times + 1]
+  std::vector<double> times;                           ///< strictly increasing [d]
+  std::vector<std::vector<AffineJump<T>>> jumps;       ///< at each time, in order
+  std::vector<std::vector<InputRate<T>>> rates;        ///< in each segment; [n_times + 1]
+  std::vector<Windows> windows;                        ///< in each segment; [n_times + 1]
 };
 
 struct Scenario {
@@ -57,9 +58,10 @@ struct Scenario {
   std::vector<Product> products;              ///< those of the cohorts, each once
   std::vector<Administration> administrations;  ///< in order of time, then of the file
   std::vector<CohortInfo> cohorts;
+  std::vector<Cohort<double>> lots;           ///< what was infused in each cohort
   Parameters<double> p;
   Constants<double> constants;
-  Timeline timeline;
+  Timeline<double> timeline;
   LeukocyteTables leukocytes;
   std::map<std::string, Lloq> lloqs;
   double t_start_d = 0, t_end_d = 0;
@@ -71,6 +73,9 @@ struct Scenario {
 
 /// Throws InputError for anything wrong with the request or the files it names, and for a product above the T-cell limit.
 Scenario make_scenario(const Library& library, const Request& request);
+
+/// How the model takes a dose.
+const DrugRoute& drug_route(const DoseEntry& dose);
 
 /// Leukocytes other than lymphocytes at a time.
 Leukocytes leukocytes_at(const LeukocyteTables& tables, double t_d);

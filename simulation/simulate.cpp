@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nkpk/simulation/lift.hpp"
+
 namespace nkpk {
 namespace {
 
@@ -23,16 +25,7 @@ struct Lifted {
     for (const auto& in : s.timeline.rates[segment]) dy[in.state] += in.rate;
   }
 
-  void jump(std::size_t event, std::span<double> y) {
-    for (const auto& lines : s.timeline.jumps[event]) {
-      scratch.assign(y.begin(), y.end());  // every line reads the values before the jump
-      for (const auto& line : lines) {
-        double value = line.add;
-        for (const auto& [source, weight] : line.sources) value += weight * scratch[source];
-        y[line.target] = value;
-      }
-    }
-  }
+  void jump(std::size_t event, std::span<double> y) { apply_jumps(s.timeline.jumps[event], y.data(), y.size(), scratch); }
 };
 
 std::vector<double> row(const RowMatrix& m, std::size_t i) {

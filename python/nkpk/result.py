@@ -170,7 +170,7 @@ class Result:
 
 
 class SolveError(RuntimeError):
-    """A numerical failure. The run up to the failure is in `result`; NaN stands beyond it."""
+    """A numerical failure. The run up to the failure is in `result` (of a sensitivity run: its `.data`); NaN stands beyond it."""
 
     def __init__(self, result: Result) -> None:
         super().__init__(f"{result.status} at day {result.t_reached:g}: {result.message}")

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nkpk import _core, tables
@@ -17,6 +18,7 @@ from nkpk.tree import Group
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 Value = str | float | bool | list | tuple | dict
 
@@ -207,11 +209,7 @@ class Scenario:
                 output_step=self.output_step if output_step is None else float(output_step),
                 without=self.without + tuple(name for name in off if name not in self.without),
             )
-        options = _core.SolverOptions()
-        options.method, options.rtol, options.atol_factor = solver, rtol, atol_factor
-        if max_steps < 1:
-            raise InputError(f"max_steps is {max_steps}; expected 1 or more")
-        options.max_steps = max_steps
+        options = _solver_options(solver, rtol, atol_factor, max_steps)
         for text in scenario.warnings:
             warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
         origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps), tables.python_versions())
@@ -219,6 +217,36 @@ class Scenario:
         if check and result.status != "ok":
             raise SolveError(result)
         return result
+
+    def sensitivity(
+        self,
+        parameters: str | Iterable[str],
+        solver: str = "dopri5",
+        rtol: float = 1e-8,
+        check: bool = True,
+        *,
+        atol_factor: float = 1.0,
+        max_steps: int = 2_000_000,
+    ) -> xr.Dataset:
+        """Forward sensitivities of every observable, (time, parameter), exact and not by differences.
+
+        parameters:  "host_nk.d0" and every other parameter; "product.pmax" of all infused products together;
+                     "dose.ID.amount" of each administration of a dose, in this patient's absolute unit
+
+        Values are in the observable's unit per parameter_unit; parameter_value is where they were taken. They pass through doses,
+        survival after irradiation and the baseline; event times and durations are fixed.
+
+        Raises nkpk.InputError for unknown names, nkpk.SolveError on a numerical failure; check=False returns NaN beyond it.
+        """
+        options = _solver_options(solver, rtol, atol_factor, max_steps)
+        tree = Group.from_core(_core.sensitivity(self._built, list(_texts(parameters)), options))
+        data = tables.dataset(dict(tree.arrays), {}, dict(tree.attrs))
+        data = data.set_coords(["parameter_unit", "parameter_value"])
+        if check and data.attrs["status"] != "ok":
+            a = data.attrs
+            raise SolveError(SimpleNamespace(status=a["status"], message=a["message"], t_reached=a["t_reached_d"],
+                                             failed_state=a["failed_state"], data=data))  # fmt: skip
+        return data
 
     def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int) -> str:
         """The run as a line of Python, for the archive."""
@@ -265,6 +293,14 @@ def all_arms(regimen: str | PathLike[str], **arguments: Any) -> list[Scenario]:
             raise InputError(f"all_arms takes every {key}; expected no argument {key}")
     combinations = library(folder_text(arguments.get("params"))).combinations(fspath(regimen))
     return [load(regimen, **{**arguments, "arm": choices}) for _, choices in combinations]
+
+
+def _solver_options(solver: str, rtol: float, atol_factor: float, max_steps: int) -> _core.SolverOptions:
+    if max_steps < 1:
+        raise InputError(f"max_steps is {max_steps}; expected 1 or more")
+    options = _core.SolverOptions()
+    options.method, options.rtol, options.atol_factor, options.max_steps = solver, rtol, atol_factor, max_steps
+    return options
 
 
 def simulate(

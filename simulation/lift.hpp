@@ -1,0 +1,122 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "nkpk/simulation/scenario.hpp"
+
+// A scenario valued in any scalar: the same parameters, doses and events as doubles or as dual numbers, so that a derivative
+// passes through every dose, survival and baseline without code of its own.
+
+namespace nkpk {
+
+inline constexpr double same_time_d = 1e-9;  // 0.1 ms: two computed times closer than this are one
+
+/// HLA multiplier of rejection for this donor (C21).
+template <class T>
+T chi_of(const std::string& donor, const Parameters<T>& p) {
+  if (donor == "haploidentical") return p.rejection.chi_haploidentical;
+  if (donor == "matched") return p.rejection.chi_matched;
+  if (donor == "cord-blood") return p.rejection.chi_cord_blood;
+  return p.rejection.chi_autologous;
+}
+
+/// NK cells that enter, of a declared dose (C4).
+template <class T>
+T viable_nk(const T& declared, const ProductParams<T>& lot) {
+  return declared * lot.f_NK * lot.viability;
+}
+
+template <class T>
+GraftDose<T> graft_dose(const DoseEntry& dose, const Parameters<T>& p) {
+  GraftDose<T> g{p.graft.NK_dose, p.graft.CD34_dose, p.graft.CD3_dose, dose.myeloablative};
+  if (dose.nk_dose) g.NK_per_kg = T(dose.nk_dose->in("cells/kg"));
+  if (dose.cd34_dose) g.CD34_per_kg = T(dose.cd34_dose->in("cells/kg"));
+  if (dose.cd3_dose) g.CD3_per_kg = T(dose.cd3_dose->in("cells/kg"));
+  return g;
+}
+
+template <class T>
+AffineJump<T> bolus(const std::vector<InputRate<T>>& weights, const T& amount) {
+  AffineJump<T> jump;
+  for (const auto& w : weights) jump.push_back({w.state, {{w.state, T(1)}}, w.rate * amount});
+  return jump;
+}
+
+/// `entering` is what enters of each administration, in its order: viable NK cells, or the amount.
+template <class T>
+Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Constants<T>& c, const std::vector<T>& entering) {
+  Timeline<T> line;
+  std::vector<double>& times = line.times;
+  for (const auto& a : s.administrations) {
+    times.push_back(a.start_d);
+    const Action action = drug_route(s.regimen.doses[a.dose]).action;
+    if (a.duration_d > 0 && action == Action::input) times.push_back(a.start_d + a.duration_d);
+  }
+  for (const auto& w : s.regimen.windows) times.push_back(w.start_d), times.push_back(w.end_d);
+  std::sort(times.begin(), times.end());
+  times.erase(std::unique(times.begin(), times.end(), [](double a, double b) { return b - a < same_time_d; }), times.end());
+  const auto index = [&](double t) {
+    return static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), t - same_time_d) - times.begin());
+  };
+
+  line.jumps.resize(times.size());
+  line.rates.resize(times.size() + 1);
+  line.windows.resize(times.size() + 1);
+  // one pass per rank, so that at one time irradiation comes first, then the graft, then doses in file order (C2)
+  for (const Action rank : {Action::survival, Action::graft, Action::impulse, Action::input}) {
+    for (std::size_t i = 0; i < s.administrations.size(); ++i) {
+      const Administration& a = s.administrations[i];
+      const DoseEntry& dose = s.regimen.doses[a.dose];
+      const DrugRoute& how = drug_route(dose);
+      if (how.action != rank) continue;
+      if (rank == Action::survival && !c.modules.has(Module::irradiation)) continue;
+      if (rank == Action::graft && !c.modules.has(Module::graft)) continue;
+      const std::size_t start = index(a.start_d);
+      if (rank == Action::survival) {
+        line.jumps[start].push_back(irradiation_jump(c, entering[i]));
+      } else if (rank == Action::graft) {
+        line.jumps[start].push_back(graft_jump(c, graft_dose(dose, p)));
+      } else {
+        const auto weights = entry_weights(how, c, a.cohort < 0 ? 0 : static_cast<std::size_t>(a.cohort));
+        if (rank == Action::impulse || a.duration_d == 0) {
+          line.jumps[start].push_back(bolus(weights, entering[i]));
+        } else {
+          // half-open: segments after start, up to and including the one that ends at the end of the infusion
+          const std::size_t end = index(a.start_d + a.duration_d);
+          for (std::size_t k = start + 1; k <= end; ++k)
+            for (const auto& w : weights) line.rates[k].push_back({w.state, w.rate * entering[i] / a.duration_d});
+        }
+      }
+    }
+  }
+  // what is switched off takes nothing up: a dose would lie in its states for ever
+  const auto entries = state_entries(s.cohorts.size());
+  const auto is_off = [&](std::size_t state) { return !c.modules.has(entries[state].module); };
+  for (auto& jumps : line.jumps)
+    for (auto& jump : jumps) std::erase_if(jump, [&](const auto& l) { return is_off(l.target); });
+  for (auto& rates : line.rates) std::erase_if(rates, [&](const auto& r) { return is_off(r.state); });
+  for (const auto& w : s.regimen.windows)
+    for (std::size_t k = index(w.start_d) + 1; k <= index(w.end_d); ++k) {
+      if (w.name == "steroid") line.windows[k].steroid = w.value;
+      if (w.name == "treg_depletion") line.windows[k].treg_depletion = w.value;
+      if (w.name == "il15_induction") line.windows[k].il15_induction = w.value;
+    }
+  return line;
+}
+
+/// y <- the jumps of one event, [n_states]; every line of a jump reads the values before it. `scratch` is overwritten.
+template <class T>
+void apply_jumps(const std::vector<AffineJump<T>>& jumps, T* y, std::size_t n, std::vector<T>& scratch) {
+  for (const auto& lines : jumps) {
+    scratch.assign(y, y + n);
+    for (const auto& line : lines) {
+      T value = line.add;
+      for (const auto& [source, weight] : line.sources) value += weight * scratch[source];
+      y[line.target] = value;
+    }
+  }
+}
+
+}  // namespace nkpk

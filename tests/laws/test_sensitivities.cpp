@@ -1,0 +1,193 @@
+// Sensitivities against closed forms and central differences, through doses, irradiation and the baseline.
+#include "nkpk/core/error.hpp"
+#include "nkpk/simulation/sensitivity.hpp"
+#include "nkpk/simulation/simulate.hpp"
+#include "support/scenarios.hpp"
+
+using namespace nkpk;
+using namespace nkpk::test;
+
+namespace {
+
+std::size_t column(const Sensitivities& s, const std::string& observable) {
+  for (std::size_t k = 0; k < s.observables.size(); ++k)
+    if (s.observables[k].name == observable) return k;
+  FAIL("no observable " << observable);
+  return 0;
+}
+
+double derivative(const Sensitivities& s, std::size_t parameter, const std::string& observable, std::size_t i) {
+  return s.derivatives[parameter](static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(s, observable)));
+}
+double value(const Sensitivities& s, const std::string& observable, std::size_t i) {
+  return s.values(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(s, observable)));
+}
+
+std::size_t index_of(const Sensitivities& s, double day) {
+  for (std::size_t i = 0; i < s.times_d.size(); ++i)
+    if (std::abs(s.times_d[i] - day) < 1e-9) return i;
+  FAIL("no output on day " << day);
+  return 0;
+}
+
+Scenario daily(const std::string& regimen, std::vector<std::string> arms, std::vector<std::string> sets = {}) {
+  Request request;
+  request.regimen = regimen;
+  request.arms = std::move(arms);
+  request.sets = std::move(sets);
+  request.output_step_d = 1;
+  return make_scenario(Library(NKPK_SOURCE_DIR "/params"), request);
+}
+
+// All observables of a plain run, [n_times x n_observables].
+RowMatrix observables(const Scenario& s, const SolverOptions& options) {
+  const Trajectory t = simulate(s, options);
+  REQUIRE(t.ok());
+  RowMatrix all;
+  for (Eigen::Index i = 0; i < t.solution.states.rows(); ++i) {
+    std::vector<double> row;
+    visit_observables(s.constants, t.solution.states.row(i).data(), leukocytes_at(s.leukocytes, s.output_times_d[static_cast<std::size_t>(i)]),
+                      [&](const char*, const char*, const char*, const char*, double v) { row.push_back(v); });
+    if (i == 0) all.resize(t.solution.states.rows(), static_cast<Eigen::Index>(row.size()));
+    for (std::size_t k = 0; k < row.size(); ++k) all(i, static_cast<Eigen::Index>(k)) = row[k];
+  }
+  return all;
+}
+
+SolverOptions tight() {
+  SolverOptions options;
+  options.rtol = 1e-11;
+  options.atol_factor = 1e-4;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a linear drug is proportional to its dose: the derivative by the amount is concentration over amount") {
+  const Scenario s = daily("peking-aml", {});
+  const std::vector<std::string> names{"dose.flu.amount", "fludarabine.mass_ratio"};
+  const Sensitivities d = simulate_sensitivities(s, names, tight());
+  REQUIRE(d.status == Status::ok);
+  for (const double day : {-5.0, -2.0, 0.0}) {
+    const std::size_t i = index_of(d, day);
+    const double c = value(d, "fludarabine_conc", i);
+    CHECK(derivative(d, 0, "fludarabine_conc", i) * d.parameters[0].value == doctest::Approx(c).epsilon(1e-9));
+    CHECK(derivative(d, 1, "fludarabine_conc", i) * d.parameters[1].value == doctest::Approx(c).epsilon(1e-9));
+  }
+  CHECK(d.parameters[0].unit == "mg");
+}
+
+TEST_CASE("the untreated host follows its own count: the derivative through the steady state is one, and stays so") {
+  const Scenario s = scenario_from("", {"host_nk.NK0=180 cells/uL"});
+  const std::vector<std::string> names{"host_nk.NK0", "host_nk.d0", "t_cells.T0"};
+  const Sensitivities d = simulate_sensitivities(s, names, tight());
+  for (std::size_t i = 0; i < d.times_d.size(); i += 50) {
+    CHECK(derivative(d, 0, "host_nk_count", i) == doctest::Approx(1).epsilon(1e-8));
+    CHECK(derivative(d, 2, "alc", i) == doctest::Approx(1).epsilon(1e-8));
+    // whatever d0, the count stays at NK0
+    CHECK(std::abs(derivative(d, 1, "host_nk_count", i) * d.parameters[1].value) < 1e-6 * 180);
+  }
+}
+
+TEST_CASE("survival after irradiation: the derivative by D0 is survival times dose over D0 squared, also through the doomed") {
+  const Scenario s = scenario_from(dose("tbi", "tbi", "external", "amount = '2 Gy'\ndays = [0]"));
+  const std::vector<std::string> names{"irradiation.D0_NK", "irradiation.fX", "dose.tbi.amount"};
+  const Sensitivities d = simulate_sensitivities(s, names, tight());
+  const std::size_t i = index_of(d, 0);  // right after the fraction
+  const double NK0 = 250, D0 = 5.5, fX = 0.5, S = std::exp(-2 / D0);
+  // H_B and the doomed share fX of those hit: NK0 (S + fX (1 - S))
+  CHECK(value(d, "host_nk_count", i) == doctest::Approx(NK0 * (S + fX * (1 - S))).epsilon(1e-9));
+  CHECK(derivative(d, 0, "host_nk_count", i) == doctest::Approx(NK0 * (1 - fX) * S * 2 / (D0 * D0)).epsilon(1e-9));
+  CHECK(derivative(d, 1, "host_nk_count", i) == doctest::Approx(NK0 * (1 - S)).epsilon(1e-9));
+  CHECK(derivative(d, 2, "host_nk_count", i) == doctest::Approx(-NK0 * (1 - fX) * S / D0).epsilon(1e-9));
+}
+
+TEST_CASE("in every regimen the sensitivities are the central differences, through doses, viability, bioavailability and survival") {
+  struct Case {
+    std::string regimen, arm, parameter, unit;
+  };
+  const std::vector<Case> cases{{"radboud-ucb", "high-il2", "il2.F", ""},           {"radboud-ucb", "high-il2", "product.pr0", ""},
+                                {"radboud-ucb", "high-il2", "host_nk.NK0", "cells/uL"}, {"radboud-ucb", "high-il2", "product.viability", ""},
+                                {"sankoma", "two-infusions", "infused_nk.fv", ""},  {"sankoma", "two-infusions", "rejection.krej", "1/d/(cells/uL)"},
+                                {"rogachev-hsct", "tbi", "irradiation.D0_donor", "Gy"}, {"rogachev-hsct", "tbi", "graft.NK_dose", "cells/kg"},
+                                {"rogachev-hsct", "busulfan", "busulfan.F", ""},    {"peking-aml", "consecutive", "fludarabine.s_T", "L/mg/d"},
+                                {"sysu-ucb", "low-alc", "product.E15", ""}};
+  for (const Case& c : cases) {
+    CAPTURE(c.regimen);
+    CAPTURE(c.parameter);
+    const Scenario s = daily(c.regimen, {c.arm}, {"product.viability=0.9"});
+    const std::vector<std::string> names{c.parameter};
+    const Sensitivities d = simulate_sensitivities(s, names, tight());
+    REQUIRE(d.status == Status::ok);
+    const double p = d.parameters[0].value, h = 1e-4 * p;
+    const auto shifted = [&](double x) {
+      char text[64];
+      std::snprintf(text, sizeof text, "%s=%.17g %s", c.parameter.c_str(), x, c.unit.c_str());
+      return observables(daily(c.regimen, {c.arm}, {"product.viability=0.9", text}), tight());
+    };
+    const RowMatrix up = shifted(p + h), down = shifted(p - h);
+    bool moved = false;
+    for (Eigen::Index k = 0; k < up.cols(); ++k) {
+      // the size of an observable in this run bounds what a difference can resolve
+      double size = 0, largest = 0;
+      for (Eigen::Index i = 0; i < up.rows(); ++i)
+        if (std::isfinite(up(i, k))) size = std::max(size, std::abs(up(i, k)));
+      for (Eigen::Index i = 0; i < up.rows(); ++i) {
+        const double exact = d.derivatives[0](i, k) * p, difference = (up(i, k) - down(i, k)) / (2 * h) * p;
+        CHECK(std::isnan(exact) == std::isnan(difference));
+        if (std::isnan(exact)) continue;
+        // truncation (h/p)^2 = 1e-8 of a third derivative, and 1e-9 of solver error over 2 h/p
+        CHECK(std::abs(exact - difference) <= 1e-5 * std::abs(difference) + 2e-6 * size);
+        largest = std::max(largest, std::abs(exact) / (size + 1e-300));
+      }
+      moved = moved || largest > 1e-2;
+    }
+    CHECK(moved);
+  }
+}
+
+TEST_CASE("more parameters than one pass takes give the same as each alone, and the values of a plain run") {
+  const Scenario s = daily("radboud-ucb", {"high-il2"});
+  std::vector<std::string> names;
+  for (const char* key : {"CL", "V1", "V2", "Q", "F", "ka", "VmR", "KmR"}) names.push_back(std::string("il2.") + key);
+  names.push_back("infused_nk.kLB");
+  names.push_back("dose.nk.amount");
+  const Sensitivities all = simulate_sensitivities(s, names, tight());
+  REQUIRE(all.derivatives.size() == 10);
+  const RowMatrix plain = observables(s, tight());
+  for (const std::size_t j : {std::size_t{0}, std::size_t{9}}) {
+    const std::vector<std::string> one{names[j]};
+    const Sensitivities alone = simulate_sensitivities(s, one, tight());
+    const std::size_t i = index_of(all, 7);
+    for (const char* observable : {"donor_nk_count", "treg_count", "il15", "alc"})
+      CHECK(derivative(all, j, observable, i) == doctest::Approx(derivative(alone, 0, observable, i)).epsilon(1e-6));
+    CHECK(value(all, "donor_nk_count", i) == doctest::Approx(plain(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(all, "donor_nk_count")))).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("unknown parameters and overridden ones are refused by name") {
+  const Scenario s = daily("sankoma", {});
+  const auto message = [&](const std::string& name) {
+    const std::vector<std::string> names{name};
+    try {
+      simulate_sensitivities(s, names);
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(message("host_nk.d00").find("did you mean \"host_nk.d0\"?") != std::string::npos);
+  CHECK(message("dose.nk-3.amount").find("unknown parameter") != std::string::npos);
+  CHECK_THROWS_AS(simulate_sensitivities(s, std::vector<std::string>{}), InputError);
+}
+
+TEST_CASE("a failed sensitivity run says so and reports nothing that it did not reach") {
+  const Scenario s = daily("sankoma", {});
+  SolverOptions options;
+  options.max_steps = 50;
+  const std::vector<std::string> names{"host_nk.d0"};
+  const Sensitivities d = simulate_sensitivities(s, names, options);
+  CHECK(d.status == Status::max_steps);
+  CHECK(d.message.find("sankoma") != std::string::npos);
+  CHECK(std::isnan(derivative(d, 0, "host_nk_count", d.times_d.size() - 1)));
+}

@@ -19,5 +19,6 @@ def test_a_mutant_hits_one_place_and_was_killed(mutant):
     assert (REPO / mutant["file"]).read_text().count(mutant["old"]) == 1
     assert mutant["old"] != mutant["new"]
     row = next(line for line in TABLE.splitlines() if line.startswith(f"| {mutant['name']} |"))
-    killer = row.split("|")[4].strip()
+    file, killer = row.split("|")[2].strip(" `"), row.split("|")[4].strip()
+    assert file == mutant["file"]
     assert killer and "survived" not in killer.lower()

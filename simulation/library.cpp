@@ -224,7 +224,7 @@ void ParameterTable::set_number(const std::string& name, double value, const std
   record->value = value * conversion_factor(unit, record->unit);
   record->text = fmt::format("{} {}", value, unit);
   record->source = source;
-  record->status = "measured";  // a count of this patient
+  record->status = source.starts_with("ASSUMED") ? "assumed" : "measured";  // measured: a count of this patient
   record->note.clear();
   record->where = source;
 }

@@ -226,7 +226,7 @@ Scenario make_scenario(const Library& library, const Request& request) {
   const double NK0 = s.parameters.at("host_nk.NK0").value, NK0_min = s.parameters.at("host_nk.NK0_min").value;
   if (NK0 < NK0_min) {
     s.warnings.push_back(fmt::format("NK count {:.4g}/uL before conditioning is below {:.4g}/uL, which is used instead", NK0, NK0_min));
-    s.parameters.set_number("host_nk.NK0", NK0_min, "cells/uL", "host_nk.NK0_min");
+    s.parameters.set_number("host_nk.NK0", NK0_min, "cells/uL", "ASSUMED: host_nk.NK0_min");
   }
   s.p = to_parameters(s.parameters);
   check_parameters(s.p, request.regimen);

@@ -90,7 +90,8 @@ Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::str
     for (std::size_t j = 0; j < count; ++j) {
       // scaled tangents have the unit of their state, and share its absolute tolerance
       auto parameter = find(s, seeds, names[first + j], [&](D& number) {
-        scale[j] = number.value != 0 ? std::abs(number.value) : 1.0;
+        // one scale for every place of a parameter: two products may hold different values of it
+        if (scale[j] == 0) scale[j] = number.value != 0 ? std::abs(number.value) : 1.0;
         number.tangent[j] = scale[j];
       });
       result.parameters.push_back(std::move(parameter));

@@ -28,7 +28,8 @@ struct Sensitivities {
   SolverStats stats;                    ///< summed over the passes
 };
 
-/// Names: "host_nk.d0" and every other parameter of the model; "product.pmax" of all infused products together; "dose.ID.amount"
+/// Names: "host_nk.d0" and every other parameter of the model; "product.pmax" of all infused products together, moved by the same
+/// amount; "dose.ID.amount"
 /// of each administration of a dose, in the absolute unit of this patient. Derivatives pass through doses, survival after
 /// irradiation and the baseline, exactly and not by differences; event times and durations are fixed.
 /// Dual numbers, eight parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that values agree

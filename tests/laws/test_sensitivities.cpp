@@ -165,6 +165,30 @@ TEST_CASE("more parameters than one pass takes give the same as each alone, and 
   }
 }
 
+TEST_CASE("a parameter that two products hold with different values is moved by the same amount in both") {
+  const std::string infusions = dose("nk-1", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [0]\nduration = '30 min'") +
+                                dose("nk-2", "nk_cells", "iv", "amount = '1e9 cells'\ndays = [2]\nduration = '30 min'\nproduct = 'overnight-activated'");
+  const Scenario s = scenario_from(infusions);
+  REQUIRE(s.lots.size() == 2);
+  REQUIRE(s.lots[0].product.pmax != s.lots[1].product.pmax);
+  const std::vector<std::string> names{"product.pmax"};
+  const Sensitivities d = simulate_sensitivities(s, names, tight());
+  const double h = 1e-4;
+  const auto moved = [&](double by) {
+    Scenario other = s;
+    for (auto& lot : other.lots) lot.product.pmax += by;
+    other.constants = prepare(other.p, s.constants.body, other.p.rejection.chi_haploidentical, other.lots);
+    return observables(other, tight());
+  };
+  const RowMatrix up = moved(h), down = moved(-h);
+  const auto k = static_cast<Eigen::Index>(column(d, "donor_nk_count"));
+  for (const double day : {1.0, 3.0, 5.0}) {
+    const std::size_t i = index_of(d, day);
+    const auto row = static_cast<Eigen::Index>(i);
+    CHECK(derivative(d, 0, "donor_nk_count", i) == doctest::Approx((up(row, k) - down(row, k)) / (2 * h)).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("unknown parameters and overridden ones are refused by name") {
   const Scenario s = daily("sankoma", {});
   const auto message = [&](const std::string& name) {

@@ -1,3 +1,4 @@
+#include "support/refusal.hpp"
 #include "nkpk/core/toml_file.hpp"
 
 #include <doctest/doctest.h>
@@ -11,14 +12,7 @@ using namespace nkpk;
 
 namespace {
 
-std::string refusal_of(const auto& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no refusal";
-}
+using test::refusal_of;
 std::string parse_refusal(const std::string& text) {
   return refusal_of([&] { parse_toml(text, "f"); });
 }

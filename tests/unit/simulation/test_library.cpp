@@ -1,4 +1,5 @@
 // The shipped data: every number has a unit, a source and a reason; every arm and every age can be built.
+#include "support/refusal.hpp"
 #include "nkpk/simulation/library.hpp"
 
 #include <doctest/doctest.h>
@@ -45,14 +46,7 @@ void check_record(const ParameterRecord& r) {
   if (!std::isnan(r.cv_percent)) CHECK(r.cv_percent <= 200);
 }
 
-std::string refusal_of(const auto& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no refusal";
-}
+using test::refusal_of;
 
 }  // namespace
 

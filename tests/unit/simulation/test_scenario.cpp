@@ -1,4 +1,5 @@
 // From a request to numbers: times, warnings and what the patient's own values replace.
+#include "support/refusal.hpp"
 #include "nkpk/simulation/scenario.hpp"
 
 #include <doctest/doctest.h>
@@ -14,14 +15,7 @@ using namespace nkpk;
 
 namespace {
 
-std::string refusal_of(const auto& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no refusal";
-}
+using test::refusal_of;
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 bool contains(const std::vector<double>& times, double t) {
   return std::any_of(times.begin(), times.end(), [t](double x) { return std::abs(x - t) < 1e-9; });

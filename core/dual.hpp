@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "nkpk/core/scalar.hpp"
+
 // A number and its P tangents: x = value + sum_i tangent[i] eps_i with eps_i eps_j = 0, so that
 //
 //   (a + a' eps)(b + b' eps) = ab + (a' b + a b') eps          f(a + a' eps) = f(a) + f'(a) a' eps
@@ -84,5 +86,22 @@ struct Dual {
   friend Dual max0(const Dual& a) { return a.value < 0 ? Dual(0.0) : a; }
   friend Dual if_positive(const Dual& x, const Dual& yes, const Dual& no) { return x.value > 0 ? yes : no; }
 };
+
+template <std::size_t P>
+inline constexpr bool has_tangents<Dual<P>> = true;
+
+/// A value of 0 with the tangents of a.
+template <std::size_t P>
+Dual<P> only_tangents(Dual<P> a) {
+  a.value = 0;
+  return a;
+}
+
+template <std::size_t P>
+bool moves(const Dual<P>& a) {
+  for (const double t : a.tangent)
+    if (t != 0) return true;
+  return false;
+}
 
 }  // namespace nkpk

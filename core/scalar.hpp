@@ -8,4 +8,8 @@ namespace nkpk {
 inline double max0(double x) { return x < 0 ? 0.0 : x; }  // written so that NaN stays NaN
 inline double if_positive(double x, double yes, double no) { return x > 0 ? yes : no; }
 
+/// Whether a scalar carries derivatives.
+template <class T>
+inline constexpr bool has_tangents = false;
+
 }  // namespace nkpk

@@ -85,8 +85,8 @@ struct CytokineSignal {
     return c;
   }
 
-  template <class T>
-  static void derive(const Constants<T>& c, const Windows& w, Signals<T>& s) {
+  template <class T, class W>
+  static void derive(const Constants<T>& c, const WindowsOf<W>& w, Signals<T>& s) {
     s.il2_effective = s.il2_IU_per_L * (1.0 - w.steroid * (1.0 - c.fs2));
     s.il2_local = s.il2_effective / (1.0 + s.treg / c.R50);
     s.margination = 1.0 + c.mmax * s.il2_IU_per_L / (s.il2_IU_per_L + c.Km_m);

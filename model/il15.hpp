@@ -79,8 +79,8 @@ struct Il15 {
     s.il15_fold = y[fold];
   }
 
-  template <class T>
-  static void add_rates(const T* y, const Constants<T>& c, const Windows& w, const Signals<T>& s, T* dy) {
+  template <class T, class W>
+  static void add_rates(const T* y, const Constants<T>& c, const WindowsOf<W>& w, const Signals<T>& s, T* dy) {
     const T S = c.wNK * s.nk_sink / c.N0 + (1.0 - c.wNK) * s.t_total / c.T0;
     const T absorbed = c.ka * y[depot];
     dy[fold] += c.kel * ((1.0 + c.r) * (1.0 + w.il15_induction) - y[fold] * (1.0 + c.r * S)) + c.fold_per_pg * absorbed;

@@ -145,8 +145,8 @@ struct InfusedNk {
   struct Turnover {
     T p, d;
   };
-  template <class T>
-  static Turnover<T> turnover(double t, const CohortConstants<T>& k, const Constants<T>& c, const Signals<T>& s) {
+  template <class T, class Time>
+  static Turnover<T> turnover(const Time& t, const CohortConstants<T>& k, const Constants<T>& c, const Signals<T>& s) {
     using std::exp;
     const T primed = k.pr0 * exp(-max0(t - k.start_d) * k.priming_loss);
     const T per_E2D = primed / k.E2hi + (1.0 - primed) / c.E2rest;
@@ -161,8 +161,8 @@ struct InfusedNk {
     return c.krej_chi * s.effectors + c.krejN_per_uL * s.host_blood_nk + c.k_hum;
   }
 
-  template <class T>
-  static void add_rates(double t, const T* y, const Constants<T>& c, const Signals<T>& s, T* dy) {
+  template <class T, class Time>
+  static void add_rates(const Time& t, const T* y, const Constants<T>& c, const Signals<T>& s, T* dy) {
     const T rho = rejection_rate(c, s);
     for (std::size_t k = 0; k < c.cohorts.size(); ++k, y += states_per_cohort, dy += states_per_cohort) {
       const Turnover<T> rate = turnover(t, c.cohorts[k], c, s);

@@ -260,11 +260,10 @@ std::vector<T> initial_state(const Parameters<T>& p, const Constants<T>& c) {
   return y;
 }
 
-/// What the mechanisms publish from their own states; signals of the second rank are left neutral.
+/// What the mechanisms that are on publish from their own states; signals of the second rank are left neutral.
 template <class T>
-Signals<T> first_rank_signals(const Constants<T>& c, const T* y) {
+Signals<T> first_rank_signals(const Constants<T>& c, const ModuleSet& on, const T* y) {
   Signals<T> s;
-  const ModuleSet& on = c.modules;
   if (on.has(Module::il15)) Il15::publish(y + at::il15, s);
   if (on.has(Module::il2)) Il2::publish(y + at::il2, c.il2, s);
   if (on.has(Module::host_nk)) HostNk::publish(y + at::host_nk, c.host_nk, s);
@@ -284,19 +283,22 @@ Signals<T> first_rank_signals(const Constants<T>& c, const T* y) {
 }
 
 /// Everything the mechanisms tell each other at y.
-template <class T>
-Signals<T> signals(const Constants<T>& c, const Windows& windows, const T* y) {
-  Signals<T> s = first_rank_signals(c, y);
+template <class T, class W>
+Signals<T> signals(const Constants<T>& c, const ModuleSet& on, const WindowsOf<W>& windows, const T* y) {
+  Signals<T> s = first_rank_signals(c, on, y);
   CytokineSignal::derive(c.nk, windows, s);
   return s;
 }
+template <class T, class W>
+Signals<T> signals(const Constants<T>& c, const WindowsOf<W>& windows, const T* y) {
+  return signals(c, c.modules, windows, y);
+}
 
-/// dy/dt at (t, y) from given signals, [n_states].
-template <class T>
-void rates_from(const Constants<T>& c, const Windows& windows, double t, const T* y, const Signals<T>& s, T* dy) {
+/// dy/dt at (t, y) from given signals, [n_states]. `Time` is double, or a symbol.
+template <class T, class W, class Time>
+void rates_from(const Constants<T>& c, const ModuleSet& on, const WindowsOf<W>& windows, const Time& t, const T* y, const Signals<T>& s, T* dy) {
   const std::size_t n = c.n_states();
   for (std::size_t i = 0; i < n; ++i) dy[i] = T(0);
-  const ModuleSet& on = c.modules;
   if (on.has(Module::il15)) Il15::add_rates(y + at::il15, c.il15, windows, s, dy + at::il15);
   if (on.has(Module::il2)) Il2::add_rates(y + at::il2, c.il2, s, dy + at::il2);
   if (on.has(Module::host_nk)) HostNk::add_rates(y + at::host_nk, c.host_nk, s, dy + at::host_nk);
@@ -316,10 +318,14 @@ void rates_from(const Constants<T>& c, const Windows& windows, double t, const T
   if (on.has(Module::infused_nk)) InfusedNk::add_rates(t, y + at::infused_nk, c.infused_nk, s, dy + at::infused_nk);
 }
 
-/// dy/dt at (t, y), [n_states]; infusions are added by the caller.
-template <class T>
-void right_hand_side(const Constants<T>& c, const Windows& windows, double t, const T* y, T* dy) {
-  rates_from(c, windows, t, y, signals(c, windows, y), dy);
+/// dy/dt at (t, y), [n_states], of the mechanisms that are on; infusions are added by the caller.
+template <class T, class W>
+void right_hand_side(const Constants<T>& c, const ModuleSet& on, const WindowsOf<W>& windows, double t, const T* y, T* dy) {
+  rates_from(c, on, windows, t, y, signals(c, on, windows, y), dy);
+}
+template <class T, class W>
+void right_hand_side(const Constants<T>& c, const WindowsOf<W>& windows, double t, const T* y, T* dy) {
+  right_hand_side(c, c.modules, windows, t, y, dy);
 }
 
 }  // namespace nkpk

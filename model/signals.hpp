@@ -26,11 +26,14 @@ struct Kill {
 };
 
 /// What is held constant between two events: windows of treatment, 0 outside them.
-struct Windows {
-  double steroid = 0;           ///< 1 inside: the IL-2 signal is multiplied by fs2 (C18)
-  double treg_depletion = 0;    ///< 1/d added to the loss of Treg (C43)
-  double il15_induction = 0;    ///< added share of IL-15 production
+template <class W>
+struct WindowsOf {
+  W steroid{0};         ///< 1 inside: the IL-2 signal is multiplied by fs2 (C18)
+  W treg_depletion{0};  ///< 1/d added to the loss of Treg (C43)
+  W il15_induction{0};  ///< added share of IL-15 production
 };
+/// Windows are inputs: no derivative and no lane of theirs is asked for.
+using Windows = WindowsOf<double>;
 
 template <class T>
 struct Signals {

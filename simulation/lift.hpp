@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nkpk/simulation/scenario.hpp"
@@ -44,9 +45,25 @@ AffineJump<T> bolus(const std::vector<InputRate<T>>& weights, const T& amount) {
   return jump;
 }
 
-/// `entering` is what enters of each administration, in its order: viable NK cells, or the amount.
+/// What enters of an administration (viable NK cells, or the amount), and when.
 template <class T>
-Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Constants<T>& c, const std::vector<T>& entering) {
+struct Entering {
+  T amount, start_d, duration_d;
+};
+
+/// Mechanisms that rest until something wakes them: from zero, or an equilibrium of their own, they neither change nor act.
+/// Leaving them out changes no bit of the others.
+inline ModuleSet awake_from_the_start(const ModuleSet& on) {
+  ModuleSet awake = on;
+  for (const Module m : {Module::il2, Module::rejection, Module::abatacept, Module::graft, Module::irradiation, Module::fludarabine,
+                         Module::cyclophosphamide, Module::thiotepa, Module::treosulfan, Module::busulfan, Module::exposure, Module::infused_nk})
+    awake.set(m, false);
+  return awake;
+}
+
+/// `entering` in the order of the administrations.
+template <class T>
+Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Constants<T>& c, const std::vector<Entering<T>>& entering) {
   Timeline<T> line;
   std::vector<double>& times = line.times;
   for (const auto& a : s.administrations) {
@@ -62,8 +79,12 @@ Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Const
   };
 
   line.jumps.resize(times.size());
+  line.jump_times.resize(times.size());
+  line.rate_changes.resize(times.size());
   line.rates.resize(times.size() + 1);
   line.windows.resize(times.size() + 1);
+  const auto entries = state_entries(s.cohorts.size());
+  std::vector<std::vector<Module>> woken(times.size());
   // one pass per rank, so that at one time irradiation comes first, then the graft, then doses in file order (C2)
   for (const Action rank : {Action::survival, Action::graft, Action::impulse, Action::input}) {
     for (std::size_t i = 0; i < s.administrations.size(); ++i) {
@@ -74,48 +95,70 @@ Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Const
       if (rank == Action::survival && !c.modules.has(Module::irradiation)) continue;
       if (rank == Action::graft && !c.modules.has(Module::graft)) continue;
       const std::size_t start = index(a.start_d);
+      const auto act = [&](AffineJump<T> jump) {
+        line.jumps[start].push_back(std::move(jump));
+        line.jump_times[start].push_back(entering[i].start_d);
+      };
       if (rank == Action::survival) {
-        line.jumps[start].push_back(irradiation_jump(c, entering[i]));
+        woken[start].push_back(Module::irradiation);
+        act(irradiation_jump(c, entering[i].amount));
       } else if (rank == Action::graft) {
-        line.jumps[start].push_back(graft_jump(c, graft_dose(dose, p)));
+        woken[start].push_back(Module::graft);
+        act(graft_jump(c, graft_dose(dose, p)));
       } else {
         const auto weights = entry_weights(how, c, a.cohort < 0 ? 0 : static_cast<std::size_t>(a.cohort));
         if (rank == Action::impulse || a.duration_d == 0) {
-          line.jumps[start].push_back(bolus(weights, entering[i]));
+          for (const auto& w : weights) woken[start].push_back(entries[w.state].module);
+          act(bolus(weights, entering[i].amount));
         } else {
           // half-open: segments after start, up to and including the one that ends at the end of the infusion
           const std::size_t end = index(a.start_d + a.duration_d);
-          for (std::size_t k = start + 1; k <= end; ++k)
-            for (const auto& w : weights) line.rates[k].push_back({w.state, w.rate * entering[i] / a.duration_d});
+          std::vector<InputRate<T>> on, off;
+          for (const auto& w : weights) {
+            const T rate = w.rate * entering[i].amount / entering[i].duration_d;
+            on.push_back({w.state, rate});
+            off.push_back({w.state, -rate});
+          }
+          for (std::size_t k = start + 1; k <= end; ++k) line.rates[k].insert(line.rates[k].end(), on.begin(), on.end());
+          line.rate_changes[start].push_back({entering[i].start_d, std::move(on)});
+          line.rate_changes[end].push_back({entering[i].start_d + entering[i].duration_d, std::move(off)});
         }
       }
     }
   }
   // what is switched off takes nothing up: a dose would lie in its states for ever
-  const auto entries = state_entries(s.cohorts.size());
   const auto is_off = [&](std::size_t state) { return !c.modules.has(entries[state].module); };
   for (auto& jumps : line.jumps)
     for (auto& jump : jumps) std::erase_if(jump, [&](const auto& l) { return is_off(l.target); });
   for (auto& rates : line.rates) std::erase_if(rates, [&](const auto& r) { return is_off(r.state); });
+  for (auto& changes : line.rate_changes)
+    for (auto& change : changes) std::erase_if(change.rates, [&](const auto& r) { return is_off(r.state); });
   for (const auto& w : s.regimen.windows)
     for (std::size_t k = index(w.start_d) + 1; k <= index(w.end_d); ++k) {
       if (w.name == "steroid") line.windows[k].steroid = w.value;
       if (w.name == "treg_depletion") line.windows[k].treg_depletion = w.value;
       if (w.name == "il15_induction") line.windows[k].il15_induction = w.value;
     }
+  ModuleSet awake = awake_from_the_start(c.modules);
+  for (std::size_t k = 0; k <= times.size(); ++k) {
+    if (k > 0)
+      for (const Module m : woken[k - 1]) awake.set(m, c.modules.has(m));
+    for (const auto& r : line.rates[k]) awake.set(entries[r.state].module, true);
+    if (awake.has(Module::infused_nk))  // donor cells are counted, and are antigen
+      for (const Module m : {Module::rejection, Module::exposure}) awake.set(m, c.modules.has(m));
+    line.awake.push_back(awake);
+  }
   return line;
 }
 
-/// y <- the jumps of one event, [n_states]; every line of a jump reads the values before it. `scratch` is overwritten.
+/// y <- one jump, [n_states]; every line of it reads the values before it. `scratch` is overwritten.
 template <class T>
-void apply_jumps(const std::vector<AffineJump<T>>& jumps, T* y, std::size_t n, std::vector<T>& scratch) {
-  for (const auto& lines : jumps) {
-    scratch.assign(y, y + n);
-    for (const auto& line : lines) {
-      T value = line.add;
-      for (const auto& [source, weight] : line.sources) value += weight * scratch[source];
-      y[line.target] = value;
-    }
+void apply_jump(const AffineJump<T>& lines, T* y, std::size_t n, std::vector<T>& scratch) {
+  scratch.assign(y, y + n);
+  for (const auto& line : lines) {
+    T value = line.add;
+    for (const auto& [source, weight] : line.sources) value += weight * scratch[source];
+    y[line.target] = value;
   }
 }
 

@@ -266,8 +266,8 @@ Scenario make_scenario(const Library& library, const Request& request) {
   switch_off(request.without, modules);
   s.switched_off = request.without;
   s.constants = prepare(s.p, body, chi_of(s.regimen.donor, s.p), s.lots, modules, s.parameters.linear_quadratic);
-  std::vector<double> entering;
-  for (const auto& a : s.administrations) entering.push_back(a.entering);
+  std::vector<Entering<double>> entering;
+  for (const auto& a : s.administrations) entering.push_back({a.entering, a.start_d, a.duration_d});
   s.timeline = make_timeline(s, s.p, s.constants, entering);
 
   double baseline = NAN;

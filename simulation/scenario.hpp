@@ -43,10 +43,18 @@ struct CohortInfo {
 /// Everything that happens, as numbers: the solver's events, the input rates and windows between them.
 template <class T>
 struct Timeline {
+  /// An infusion that begins (rates > 0) or ends (rates < 0).
+  struct RateChange {
+    T when;
+    std::vector<InputRate<T>> rates;
+  };
   std::vector<double> times;                           ///< strictly increasing [d]
   std::vector<std::vector<AffineJump<T>>> jumps;       ///< at each time, in order
+  std::vector<std::vector<T>> jump_times;              ///< when each jump acts; its tangents say how it moves
+  std::vector<std::vector<RateChange>> rate_changes;   ///< at each time
   std::vector<std::vector<InputRate<T>>> rates;        ///< in each segment; [n_times + 1]
   std::vector<Windows> windows;                        ///< in each segment; [n_times + 1]
+  std::vector<ModuleSet> awake;                        ///< mechanisms that can change in a segment; [n_times + 1]
 };
 
 struct Scenario {

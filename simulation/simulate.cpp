@@ -5,28 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nkpk/simulation/lift.hpp"
+#include "nkpk/simulation/lifted.hpp"
 
 namespace nkpk {
 namespace {
-
-// The scenario as the solver sees it: doubles, times, segments.
-struct Lifted {
-  const Scenario& s;
-  std::vector<double> scratch;
-  std::vector<double> atol;
-
-  explicit Lifted(const Scenario& scenario) : s(scenario) {
-    for (const StateEntry& entry : state_entries(s.cohorts.size())) atol.push_back(entry.atol);
-  }
-
-  void rhs(std::size_t segment, double t, std::span<const double> y, std::span<double> dy) const {
-    right_hand_side(s.constants, s.timeline.windows[segment], t, y.data(), dy.data());
-    for (const auto& in : s.timeline.rates[segment]) dy[in.state] += in.rate;
-  }
-
-  void jump(std::size_t event, std::span<double> y) { apply_jumps(s.timeline.jumps[event], y.data(), y.size(), scratch); }
-};
 
 std::vector<double> row(const RowMatrix& m, std::size_t i) {
   return {m.row(static_cast<Eigen::Index>(i)).begin(), m.row(static_cast<Eigen::Index>(i)).end()};
@@ -39,17 +21,9 @@ Trajectory simulate(const Scenario& s, const SolverOptions& options) {
   result.scenario = &s;
   result.options = options;
   result.states = state_entries(s.cohorts.size());
-  Lifted lifted(s);
-  auto rhs = [&](std::size_t segment, double t, std::span<const double> y, std::span<double> dy) { lifted.rhs(segment, t, y, dy); };
-  auto jump = [&](std::size_t event, std::span<double> y) { lifted.jump(event, y); };
-  PiecewiseSystem system;
-  system.size = s.constants.n_states();
-  system.event_times = s.timeline.times;
-  system.atol = lifted.atol;
-  system.rhs = rhs;
-  system.jump = jump;
+  Lifted<double> lifted(s.constants, s.timeline);
   const auto y0 = initial_state(s.p, s.constants);
-  result.solution = integrate(system, y0, s.t_start_d, s.output_times_d, options);
+  result.solution = integrate(lifted.system(), y0, s.t_start_d, s.output_times_d, options);
   if (!result.ok() && result.solution.component >= 0) {
     result.failed_state = result.states[static_cast<std::size_t>(result.solution.component)].name;
     result.solution.message += fmt::format(" (state {}, patient {}, {} {})", result.failed_state, s.patient.name, s.regimen.name, s.label);
@@ -73,19 +47,10 @@ std::vector<double> Trajectory::at(double t) const {
   const auto i = static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), t) - times.begin()) - 1;
   std::vector<double> y = row(solution.states, i);
   if (times[i] == t || !std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); })) return y;
-  // every event time is an output time: from the output before t there is none left to cross
-  Lifted lifted(*scenario);
-  const auto& events = scenario->timeline.times;
-  const auto segment = static_cast<std::size_t>(std::upper_bound(events.begin(), events.end(), times[i]) - events.begin());
-  auto rhs = [&](std::size_t, double time, std::span<const double> x, std::span<double> dx) { lifted.rhs(segment, time, x, dx); };
-  auto jump = [](std::size_t, std::span<double>) {};
-  PiecewiseSystem system;
-  system.size = n;
-  system.atol = lifted.atol;
-  system.rhs = rhs;
-  system.jump = jump;
+  // every event time is an output time, and y is the state after it
+  Lifted<double> lifted(scenario->constants, scenario->timeline);
   const double end[] = {t};
-  const Solution piece = integrate(system, y, times[i], end, options);
+  const Solution piece = integrate(lifted.piece(segment), y, times[i], end, options);
   return row(piece.states, 0);
 }
 

@@ -1,0 +1,24 @@
+#pragma once
+#include "nkpk/core/isa.hpp"
+#include "nkpk/generated/linearization.hpp"
+#include "nkpk/simulation/scenario.hpp"
+
+namespace nkpk {
+
+/// The model's arithmetic for one scalar and one instruction set.
+template <class T>
+struct Kernels {
+  using Rates = std::vector<InputRate<T>>;
+  /// dy/dt with the infusions that run
+  void (*rhs)(const Constants<T>& c, const ModuleSet& on, const Windows& w, const Rates& in, double t, const T* y, T* dy);
+  /// J and df/dt, [n_states]
+  void (*linearize)(const Constants<T>& c, const LinearizationConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, SparseMatrix<T>& j, T* dfdt);
+  void (*factorize)(const ModuleSet& on, std::size_t n_cohorts, double shift, const SparseMatrix<T>& j, SparseMatrix<T>& lu);
+  void (*solve)(const ModuleSet& on, std::size_t n_cohorts, const SparseMatrix<T>& lu, T* b);
+};
+
+/// Instantiated for double, Dual<4>, Dual<12> and Pack<8>.
+template <class T>
+const Kernels<T>& kernels(Isa isa);
+
+}  // namespace nkpk

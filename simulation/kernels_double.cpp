@@ -1,0 +1,3 @@
+#include "nkpk/simulation/kernels_of.hpp"
+
+template const nkpk::Kernels<double>& nkpk::kernels<double>(Isa);

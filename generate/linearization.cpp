@@ -245,7 +245,7 @@ class Writer {
   };
   std::string define(std::size_t id, const std::string& indent, const std::string& prefix) const {
     const Value& v = values_[id];
-    std::string text = indent + "const T " + prefix + std::to_string(id) + " = " + v.pieces[0];
+    std::string text = indent + (v.constant ? "[[maybe_unused]] const T " : "const T ") + prefix + std::to_string(id) + " = " + v.pieces[0];
     for (std::size_t i = 0; i < v.arguments.size(); ++i) {
       const Value& a = values_[v.arguments[i]];
       // inside the constants' own function they are locals
@@ -412,7 +412,7 @@ class Header {
         << "    for (std::size_t i = 0; i < c.n_cohorts(); ++i) fill(c, i);\n  }\n\n private:\n"
            "  void fill(const Constants<T>& c, std::size_t i) {\n"
            "    const auto& k = c.infused_nk.cohorts[i];\n    auto& to = cohort[i];\n"
-        << writer.constants(false, "    [[maybe_unused]] ", true) << writer.constants(true, "    ") << "  }\n};\n\n";
+        << writer.constants(false, "    ", true) << writer.constants(true, "    ") << "  }\n};\n\n";
     out << "/// J = df/dy and df/dt at (t, y), given the signals there. Rows of mechanisms that are off stay as they are: zero.\n"
            "/// df/dt is written for the cohorts only; nothing else depends on time.\n"
            "template <class T>\n"
@@ -457,6 +457,27 @@ class Header {
   }
   bool is_after(std::size_t i, std::size_t p) const { return position_[i] > position_[p]; }
 
+  /// Statements of one run of pivots: those of the core first, then those of each cohort.
+  struct Body {
+    std::string core, cohort;
+    class Lines {
+     public:
+      explicit Lines(std::string& to) : to_(to) {}
+      void operator+=(const std::string& line) { to_ += "    " + line; }
+
+     private:
+      std::string& to_;
+    };
+    Lines of(std::size_t i, std::size_t j) { return Lines(in_cohort(i) || in_cohort(j) ? cohort : core); }
+    std::string text(std::size_t pivot, const std::string& head) const {
+      std::string all;
+      const std::string condition = "  if (" + guard(module_of(pivot)) + ") ";
+      if (!core.empty()) all += condition + "{\n" + core + "  }\n";
+      if (!cohort.empty()) all += (in_cohort(pivot) ? "  " : condition) + "for (std::size_t k = 0; k < n_cohorts; ++k) {\n" + head + cohort + "  }\n";
+      return all;
+    }
+  };
+
   std::string factorize() const {
     std::ostringstream out;
     out << "/// lu <- the factors of shift I - J: unit lower, upper with reciprocals of the pivots. Pivots are not exchanged.\n"
@@ -465,28 +486,22 @@ class Header {
            "  auto& a = lu.core;\n"
            "  for (std::size_t i = 0; i < a.size(); ++i) a[i] = -jacobian.core[i];\n";
     for (std::size_t i = 0; i < n_core; ++i) out << "  a[" << slot_.at({i, i}) << "] += shift;\n";
+    out << "  for (std::size_t k = 0; k < n_cohorts; ++k) {\n    auto& ak = lu.cohort[k];\n"
+           "    for (std::size_t i = 0; i < ak.size(); ++i) ak[i] = -jacobian.cohort[k][i];\n";
+    for (std::size_t i = n_core; i < n_all; ++i) out << "    ak[" << slot_.at({i, i}) << "] += shift;\n";
+    out << "  }\n";
     for (const auto& run : runs()) {
-      const bool cohort = in_cohort(run.front());
-      std::string body;
-      const std::string indent = "    ";
+      Body body;
       for (const std::size_t p : run) {
-        body += indent + entry("a", p, p) + " = 1.0 / " + entry("a", p, p) + ";\n";
+        body.of(p, p) += entry("a", p, p) + " = 1.0 / " + entry("a", p, p) + ";\n";
         for (const std::size_t i : plan_.order) {
           if (!is_after(i, p) || !plan_.filled[i][p]) continue;
-          body += indent + entry("a", i, p) + " *= " + entry("a", p, p) + ";\n";
+          body.of(i, p) += entry("a", i, p) + " *= " + entry("a", p, p) + ";\n";
           for (const std::size_t j : plan_.order)
-            if (is_after(j, p) && plan_.filled[p][j])
-              body += indent + entry("a", i, j) + " -= " + entry("a", i, p) + " * " + entry("a", p, j) + ";\n";
+            if (is_after(j, p) && plan_.filled[p][j]) body.of(i, p) += entry("a", i, j) + " -= " + entry("a", i, p) + " * " + entry("a", p, j) + ";\n";
         }
       }
-      if (cohort) {
-        out << "  for (std::size_t k = 0; k < n_cohorts; ++k) {\n    auto& ak = lu.cohort[k];\n"
-               "    for (std::size_t i = 0; i < ak.size(); ++i) ak[i] = -jacobian.cohort[k][i];\n";
-        for (std::size_t i = n_core; i < n_all; ++i) out << "    ak[" << slot_.at({i, i}) << "] += shift;\n";
-        out << body << "  }\n";
-      } else {
-        out << "  if (" << guard(module_of(run.front())) << ") {\n" << body << "  }\n";
-      }
+      out << body.text(run.front(), "    auto& ak = lu.cohort[k];\n");
     }
     out << "}\n";
     return out.str();
@@ -500,30 +515,24 @@ class Header {
            "template <class T>\n"
            "void solve(const ModuleSet& on, std::size_t n_cohorts, const SparseMatrix<T>& lu, T* b) {\n"
            "  const auto& a = lu.core;\n";
-    const auto write = [&](const std::vector<std::size_t>& run, const std::string& body) {
-      if (body.empty()) return;
-      if (in_cohort(run.front()))
-        out << "  for (std::size_t k = 0; k < n_cohorts; ++k) {\n    const auto& ak = lu.cohort[k];\n    T* d = b + at::cohort(k);\n" << body << "  }\n";
-      else
-        out << "  if (" << guard(module_of(run.front())) << ") {\n" << body << "  }\n";
-    };
+    const std::string head = "    const auto& ak = lu.cohort[k];\n    T* d = b + at::cohort(k);\n";
     const auto all = runs();
     for (const auto& run : all) {
-      std::string body;
+      Body body;
       for (const std::size_t p : run)
         for (const std::size_t i : plan_.order)
-          if (is_after(i, p) && plan_.filled[i][p]) body += "    " + x(i) + " -= " + entry("a", i, p) + " * " + x(p) + ";\n";
-      write(run, body);
+          if (is_after(i, p) && plan_.filled[i][p]) body.of(i, p) += x(i) + " -= " + entry("a", i, p) + " * " + x(p) + ";\n";
+      out << body.text(run.front(), head);
     }
     for (auto run = all.rbegin(); run != all.rend(); ++run) {
-      std::string body;
+      Body body;
       for (auto p = run->rbegin(); p != run->rend(); ++p) {
         std::string sum = x(*p);
         for (const std::size_t j : plan_.order)
           if (is_after(j, *p) && plan_.filled[*p][j]) sum += " - " + entry("a", *p, j) + " * " + x(j);
-        body += "    " + x(*p) + " = (" + sum + ") * " + entry("a", *p, *p) + ";\n";
+        body.of(*p, *p) += x(*p) + " = (" + sum + ") * " + entry("a", *p, *p) + ";\n";
       }
-      write(*run, body);
+      out << body.text(run->front(), head);
     }
     out << "}\n";
     return out.str();

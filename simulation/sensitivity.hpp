@@ -29,11 +29,12 @@ struct Sensitivities {
 };
 
 /// Names: "host_nk.d0" and every other parameter of the model; "product.pmax" of all infused products together, moved by the same
-/// amount; "dose.ID.amount"
-/// of each administration of a dose, in the absolute unit of this patient. Derivatives pass through doses, survival after
-/// irradiation and the baseline, exactly and not by differences; event times and durations are fixed.
-/// Dual numbers, eight parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that values agree
-/// with a plain run within its tolerance, not to the bit.
+/// amount; of each administration of a dose together "dose.ID.amount", in the absolute unit of this patient, "dose.ID.start" and,
+/// of an infusion at a given amount, "dose.ID.duration" [d]. Derivatives pass through doses, survival after irradiation, the
+/// baseline and, by the jump formulae, the moments of events; exactly and not by differences. Where two events share a moment,
+/// those of the named dose move and keep their place in the order: a one-sided derivative where the order matters.
+/// Dual numbers, four or twelve parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that
+/// values agree with a plain run within its tolerance, not to the bit.
 /// Throws InputError for unknown names, for a product parameter that every lot overrides and for unusable options.
 Sensitivities simulate_sensitivities(const Scenario& scenario, std::span<const std::string> parameters, const SolverOptions& options = {});
 

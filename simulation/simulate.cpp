@@ -48,6 +48,8 @@ std::vector<double> Trajectory::at(double t) const {
   std::vector<double> y = row(solution.states, i);
   if (times[i] == t || !std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); })) return y;
   // every event time is an output time, and y is the state after it
+  const auto& events = scenario->timeline.times;
+  const auto segment = static_cast<std::size_t>(std::upper_bound(events.begin(), events.end(), times[i]) - events.begin());
   Lifted<double> lifted(scenario->constants, scenario->timeline);
   const double end[] = {t};
   const Solution piece = integrate(lifted.piece(segment), y, times[i], end, options);

@@ -35,6 +35,13 @@ struct Abatacept {
   template <class T>
   struct Constants {
     T aba, V_L, k, C50;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("aba", "1", c.aba);
+      v("V_L", "L", c.V_L);
+      v("k", "1/d", c.k);
+      v("C50", "mg/L", c.C50);
+    }
   };
 
   template <class T>

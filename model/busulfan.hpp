@@ -47,6 +47,14 @@ struct Busulfan {
   struct Constants {
     T V_L, k10, ka, F;
     KillParams<T> kill;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("V_L", "L", c.V_L);
+      v("k10", "1/d", c.k10);
+      v("ka", "1/d", c.ka);
+      v("F", "1", c.F);
+      KillParams<T>::visit(c.kill, Under("kill", v), "L/mg/d");
+    }
   };
 
   template <class T>

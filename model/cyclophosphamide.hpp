@@ -46,6 +46,16 @@ struct Cyclophosphamide {
   struct Constants {
     T V_L, k0, f_act, ke, Emax, C50;
     KillParams<T> kill;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("V_L", "L", c.V_L);
+      v("k0", "1/d", c.k0);
+      v("f_act", "1", c.f_act);
+      v("ke", "1/d", c.ke);
+      v("Emax", "1", c.Emax);
+      v("C50", "mg/L", c.C50);
+      KillParams<T>::visit(c.kill, Under("kill", v), "L/mg");
+    }
   };
 
   template <class T>

@@ -48,6 +48,27 @@ struct CytokineSignal {
     T pmaxH, dmaxH, E15H, E2H, EsH, u0, kap, w2P;
     T kBT, kTB;  ///< exchange; kTB closes the balance of the blood pool at baseline
     T p0, d0;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("E2s", "IU/L", c.E2s);
+      v("mmax", "1", c.mmax);
+      v("Km_m", "IU/L", c.Km_m);
+      v("R50", "cells/uL", c.R50);
+      v("fs2", "1", c.fs2);
+      v("dmin", "1/d", c.dmin);
+      v("pmaxH", "1/d", c.pmaxH);
+      v("dmaxH", "1/d", c.dmaxH);
+      v("E15H", "1", c.E15H);
+      v("E2H", "IU/L", c.E2H);
+      v("EsH", "1", c.EsH);
+      v("u0", "1", c.u0);
+      v("kap", "1", c.kap);
+      v("w2P", "1", c.w2P);
+      v("kBT", "1/d", c.kBT);
+      v("kTB", "1/d", c.kTB);
+      v("p0", "1/d", c.p0);
+      v("d0", "1/d", c.d0);
+    }
   };
 
   template <class T, class P>

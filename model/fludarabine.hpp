@@ -47,6 +47,17 @@ struct Fludarabine {
   struct Constants {
     T V1, k10, k12, k21, k13, k31, mass_ratio;
     KillParams<T> kill;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("V1", "L", c.V1);
+      v("k10", "1/d", c.k10);
+      v("k12", "1/d", c.k12);
+      v("k21", "1/d", c.k21);
+      v("k13", "1/d", c.k13);
+      v("k31", "1/d", c.k31);
+      v("mass_ratio", "1", c.mass_ratio);
+      KillParams<T>::visit(c.kill, Under("kill", v), "L/mg/d");
+    }
   };
 
   template <class T>

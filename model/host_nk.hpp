@@ -53,6 +53,15 @@ struct HostNk {
   template <class T>
   struct Constants {
     T lamP, ktr, P_ss, N0, kBT, kTB;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("lamP", "1/d", c.lamP);
+      v("ktr", "1/d", c.ktr);
+      v("P_ss", "cells", c.P_ss);
+      v("N0", "cells", c.N0);
+      v("kBT", "1/d", c.kBT);
+      v("kTB", "1/d", c.kTB);
+    }
   };
 
   template <class T, class P>

@@ -45,6 +45,17 @@ struct Il15 {
   struct Constants {
     T r, wNK, kel, ka, F, N0, T0;
     T fold_per_pg;  ///< 1 pg in plasma raises the fold by this
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("r", "1", c.r);
+      v("wNK", "1", c.wNK);
+      v("kel", "1/d", c.kel);
+      v("ka", "1/d", c.ka);
+      v("F", "1", c.F);
+      v("N0", "cells", c.N0);
+      v("T0", "cells/uL", c.T0);
+      v("fold_per_pg", "1/pg", c.fold_per_pg);
+    }
   };
 
   template <class T, class P>

@@ -51,6 +51,17 @@ struct Il2 {
   struct Constants {
     T V1, k10, k12, k21, ka, F, KmR;
     T Vmax_per_treg;  ///< IU/d per (cell/uL) of Treg
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("V1", "L", c.V1);
+      v("k10", "1/d", c.k10);
+      v("k12", "1/d", c.k12);
+      v("k21", "1/d", c.k21);
+      v("ka", "1/d", c.ka);
+      v("F", "1", c.F);
+      v("KmR", "IU/L", c.KmR);
+      v("Vmax_per_treg", "IU/d/(cells/uL)", c.Vmax_per_treg);
+    }
   };
 
   template <class T>

@@ -48,7 +48,7 @@ struct ProductParams {
 /// One infusion: its product and when it begins.
 template <class T>
 struct Cohort {
-  double start_d;
+  T start_d;
   ProductParams<T> product;
 };
 
@@ -78,8 +78,18 @@ struct InfusedNk {
 
   template <class T>
   struct CohortConstants {
-    double start_d;
-    T pmax, dmax, Es, E15, E2hi, pr0, priming_loss;
+    T start_d, pmax, dmax, Es, E15, E2hi, pr0, priming_loss;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("start_d", "d", c.start_d);
+      v("pmax", "1/d", c.pmax);
+      v("dmax", "1/d", c.dmax);
+      v("Es", "1", c.Es);
+      v("E15", "1", c.E15);
+      v("E2hi", "IU/L", c.E2hi);
+      v("pr0", "1", c.pr0);
+      v("priming_loss", "1/d", c.priming_loss);
+    }
   };
 
   template <class T>
@@ -88,6 +98,19 @@ struct InfusedNk {
     T fv, fL, kLB, E2rest, Isup, sink_weight;
     T krej_chi, krejN_per_uL, k_hum;
     std::vector<CohortConstants<T>> cohorts;
+    /// What all cohorts share; `nk` is the copy of Constants::nk and visited there, a cohort has a visit of its own.
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("fv", "1", c.fv);
+      v("fL", "1", c.fL);
+      v("kLB", "1/d", c.kLB);
+      v("E2rest", "IU/L", c.E2rest);
+      v("Isup", "1", c.Isup);
+      v("sink_weight", "1", c.sink_weight);
+      v("krej_chi", "1/d/(cells/uL)", c.krej_chi);
+      v("krejN_per_uL", "1/d/cells", c.krejN_per_uL);
+      v("k_hum", "1/d", c.k_hum);
+    }
   };
 
   template <class T, class P>

@@ -47,6 +47,10 @@ struct Irradiation {
   struct Constants {
     Params<T> p;
     bool linear_quadratic = false;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      Params<T>::visit(c.p, Under("p", v));
+    }
   };
 
   /// Share of the population with radiosensitivity D0 [Gy] that survives one fraction [Gy].

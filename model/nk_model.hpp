@@ -184,6 +184,40 @@ struct Constants {
   Busulfan::Constants<T> busulfan;
   Irradiation::Constants<T> irradiation;
 
+  /// Visits every number as v(path, unit, value) by its C++ path, such as host_nk.kBT, in the order of the members. Not visited: the
+  /// cohorts, whose number is data (visit_cohort), and infused_nk.nk, which is a copy of nk.
+  template <class Self, class V>
+  static void visit(Self& c, V&& v) {
+    const auto in = [&v](const char* path, auto& part) { part.visit(part, Under(path, v)); };
+    in("body", c.body);
+    v("T0", "cells/uL", c.T0);
+    v("fT_blood", "1", c.fT_blood);
+    v("fB", "1", c.fB);
+    v("B15_pg_per_mL", "pg/mL", c.B15_pg_per_mL);
+    in("graft", c.graft);
+    in("t_cells", c.t_cells);
+    in("treg", c.treg);
+    in("nk", c.nk);
+    in("host_nk", c.host_nk);
+    in("infused_nk", c.infused_nk);
+    in("rejection", c.rejection);
+    in("abatacept", c.abatacept);
+    in("il15", c.il15);
+    in("il2", c.il2);
+    in("fludarabine", c.fludarabine);
+    in("cyclophosphamide", c.cyclophosphamide);
+    in("thiotepa", c.thiotepa);
+    in("treosulfan", c.treosulfan);
+    in("busulfan", c.busulfan);
+    in("irradiation", c.irradiation);
+  }
+  /// Visits the numbers of cohort k as v("pmax", unit, value).
+  template <class Self, class V>
+  static void visit_cohort(Self& c, std::size_t k, V&& v) {
+    auto& cohort = c.infused_nk.cohorts[k];
+    cohort.visit(cohort, v);
+  }
+
   std::size_t n_cohorts() const { return infused_nk.cohorts.size(); }
   std::size_t n_states() const { return at::cohort(n_cohorts()); }
 };
@@ -226,9 +260,9 @@ std::vector<T> initial_state(const Parameters<T>& p, const Constants<T>& c) {
   return y;
 }
 
-/// Everything the mechanisms tell each other at (t, y).
+/// What the mechanisms publish from their own states; signals of the second rank are left neutral.
 template <class T>
-Signals<T> signals(const Constants<T>& c, const Windows& windows, const T* y) {
+Signals<T> first_rank_signals(const Constants<T>& c, const T* y) {
   Signals<T> s;
   const ModuleSet& on = c.modules;
   if (on.has(Module::il15)) Il15::publish(y + at::il15, s);
@@ -246,14 +280,20 @@ Signals<T> signals(const Constants<T>& c, const Windows& windows, const T* y) {
   if (on.has(Module::treosulfan)) Treosulfan::publish(y + at::treosulfan, c.treosulfan, s);
   if (on.has(Module::busulfan)) Busulfan::publish(y + at::busulfan, c.busulfan, s);
   if (on.has(Module::infused_nk)) InfusedNk::publish(y + at::infused_nk, c.infused_nk, s);
+  return s;
+}
+
+/// Everything the mechanisms tell each other at y.
+template <class T>
+Signals<T> signals(const Constants<T>& c, const Windows& windows, const T* y) {
+  Signals<T> s = first_rank_signals(c, y);
   CytokineSignal::derive(c.nk, windows, s);
   return s;
 }
 
-/// dy/dt at (t, y), [n_states]; infusions are added by the caller.
+/// dy/dt at (t, y) from given signals, [n_states].
 template <class T>
-void right_hand_side(const Constants<T>& c, const Windows& windows, double t, const T* y, T* dy) {
-  const Signals<T> s = signals(c, windows, y);
+void rates_from(const Constants<T>& c, const Windows& windows, double t, const T* y, const Signals<T>& s, T* dy) {
   const std::size_t n = c.n_states();
   for (std::size_t i = 0; i < n; ++i) dy[i] = T(0);
   const ModuleSet& on = c.modules;
@@ -274,6 +314,12 @@ void right_hand_side(const Constants<T>& c, const Windows& windows, double t, co
   if (on.has(Module::busulfan)) Busulfan::add_rates(y + at::busulfan, c.busulfan, dy + at::busulfan);
   if (on.has(Module::exposure)) Exposure::add_rates(c.body.blood_uL, s, dy + at::exposure);
   if (on.has(Module::infused_nk)) InfusedNk::add_rates(t, y + at::infused_nk, c.infused_nk, s, dy + at::infused_nk);
+}
+
+/// dy/dt at (t, y), [n_states]; infusions are added by the caller.
+template <class T>
+void right_hand_side(const Constants<T>& c, const Windows& windows, double t, const T* y, T* dy) {
+  rates_from(c, windows, t, y, signals(c, windows, y), dy);
 }
 
 }  // namespace nkpk

@@ -43,6 +43,17 @@ struct Body {
   double age_y = 0;
   T pma_weeks;        ///< postmenstrual age
   T size_CL, size_V;  ///< (weight / WT_ref)^exponent
+  /// All but the age, which is no T: it is known exactly and moved by nothing.
+  template <class Self, class V>
+  static void visit(Self& b, V&& v) {
+    v("weight_kg", "kg", b.weight_kg);
+    v("bsa_m2", "m^2", b.bsa_m2);
+    v("blood_uL", "uL", b.blood_uL);
+    v("eGFR_L_per_d", "L/d/1.73m^2", b.eGFR_L_per_d);
+    v("pma_weeks", "weeks", b.pma_weeks);
+    v("size_CL", "1", b.size_CL);
+    v("size_V", "1", b.size_V);
+  }
 };
 
 /// Maturation with postmenstrual age: 1 / (1 + (pma / TM50)^-Hill), all in weeks.

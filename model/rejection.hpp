@@ -46,6 +46,16 @@ struct Rejection {
   template <class T>
   struct Constants {
     T f_allo, kA0, pA, dA, A_max, KA, blood_uL;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("f_allo", "1", c.f_allo);
+      v("kA0", "1/d", c.kA0);
+      v("pA", "1/d", c.pA);
+      v("dA", "1/d", c.dA);
+      v("A_max", "cells/uL", c.A_max);
+      v("KA", "cells/uL", c.KA);
+      v("blood_uL", "uL", c.blood_uL);
+    }
   };
 
   template <class T>

@@ -42,6 +42,15 @@ struct Thiotepa {
   struct Constants {
     T V_L, V_TEPA_L, k, k_TEPA, w_TEPA;
     KillParams<T> kill;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("V_L", "L", c.V_L);
+      v("V_TEPA_L", "L", c.V_TEPA_L);
+      v("k", "1/d", c.k);
+      v("k_TEPA", "1/d", c.k_TEPA);
+      v("w_TEPA", "1", c.w_TEPA);
+      KillParams<T>::visit(c.kill, Under("kill", v), "L/mg/d");
+    }
   };
 
   template <class T>

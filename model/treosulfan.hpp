@@ -40,6 +40,14 @@ struct Treosulfan {
   struct Constants {
     T V1, k10, k12, k21;
     KillParams<T> kill;
+    template <class Self, class V>
+    static void visit(Self& c, V&& v) {
+      v("V1", "L", c.V1);
+      v("k10", "1/d", c.k10);
+      v("k12", "1/d", c.k12);
+      v("k21", "1/d", c.k21);
+      KillParams<T>::visit(c.kill, Under("kill", v), "L/mg/d");
+    }
   };
 
   template <class T>

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "nkpk/core/scalar.hpp"
+
 // A number and its P tangents: x = value + sum_i tangent[i] eps_i with eps_i eps_j = 0, so that
 //
 //   (a + a' eps)(b + b' eps) = ab + (a' b + a b') eps          f(a + a' eps) = f(a) + f'(a) a' eps
@@ -83,6 +85,11 @@ struct Dual {
   }
   friend Dual max0(const Dual& a) { return a.value < 0 ? Dual(0.0) : a; }
   friend Dual if_positive(const Dual& x, const Dual& yes, const Dual& no) { return x.value > 0 ? yes : no; }
+};
+
+template <std::size_t P>
+struct ScalarTraits<Dual<P>> {
+  static constexpr std::size_t width = 1 + P;
 };
 
 }  // namespace nkpk

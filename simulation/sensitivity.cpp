@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "nkpk/core/dual.hpp"
 #include "nkpk/core/error.hpp"
@@ -12,9 +11,9 @@
 namespace nkpk {
 namespace {
 
-constexpr std::size_t width = 8;
-using D = Dual<width>;
-static_assert(sizeof(D) == (1 + width) * sizeof(double), "a Dual is its value and tangents side by side, as the solver sees them");
+constexpr std::size_t per_pass = 8;
+using D = Dual<per_pass>;
+constexpr std::size_t width = ScalarTraits<D>::width;
 
 // The numbers a parameter of the caller stands for, in the lifted scenario.
 struct Seeds {
@@ -83,8 +82,8 @@ Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::str
   const std::size_t n = s.constants.n_states(), n_times = s.output_times_d.size();
   const auto entries = state_entries(s.cohorts.size());
 
-  for (std::size_t first = 0; first < names.size(); first += width) {
-    const std::size_t count = std::min(width, names.size() - first);
+  for (std::size_t first = 0; first < names.size(); first += per_pass) {
+    const std::size_t count = std::min(per_pass, names.size() - first);
     Seeds seeds(s);
     std::vector<double> scale(count);
     for (std::size_t j = 0; j < count; ++j) {
@@ -106,24 +105,20 @@ Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::str
     const Timeline<D> timeline = make_timeline(s, seeds.p, c, entering);
 
     std::vector<D> y(n), dy(n), scratch(n);
-    const std::size_t bytes = n * sizeof(D);
-    // copied, not aliased: the solver's doubles are no Duals to the compiler
-    const auto load = [&](std::span<const double> flat) { std::memcpy(static_cast<void*>(y.data()), flat.data(), bytes); };
     auto rhs = [&](std::size_t segment, double t, std::span<const double> flat, std::span<double> rates) {
-      load(flat);
+      load<D>(flat, y);
       right_hand_side(c, timeline.windows[segment], t, y.data(), dy.data());
       for (const auto& in : timeline.rates[segment]) dy[in.state] += in.rate;
-      std::memcpy(rates.data(), dy.data(), bytes);
+      store<D>(dy, rates);
     };
     auto jump = [&](std::size_t event, std::span<double> flat) {
-      load(flat);
+      load<D>(flat, y);
       apply_jumps(timeline.jumps[event], y.data(), n, scratch);
-      std::memcpy(flat.data(), y.data(), bytes);
+      store<D>(y, flat);
     };
-    std::vector<double> atol, y0(n * (1 + width));
-    for (const StateEntry& entry : entries) atol.insert(atol.end(), 1 + width, entry.atol);
-    const std::vector<D> start = initial_state(seeds.p, c);
-    std::memcpy(y0.data(), start.data(), bytes);
+    std::vector<double> atol, y0(n * width);
+    for (const StateEntry& entry : entries) atol.insert(atol.end(), width, entry.atol);
+    store<D>(initial_state(seeds.p, c), y0);
 
     PiecewiseSystem system;
     system.size = y0.size();
@@ -140,7 +135,7 @@ Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::str
       result.message = solution.message;
       result.t_reached_d = solution.t_reached;
       if (solution.status != Status::ok && solution.component >= 0) {
-        result.failed_state = entries[static_cast<std::size_t>(solution.component) / (1 + width)].name;
+        result.failed_state = entries[static_cast<std::size_t>(solution.component) / width].name;
         result.message += fmt::format(" (state {}, patient {}, {} {})", result.failed_state, s.patient.name, s.regimen.name, s.label);
       }
     }
@@ -148,7 +143,7 @@ Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::str
     const std::size_t before = result.derivatives.size();
     for (std::size_t i = 0; i < n_times; ++i) {
       const auto row = solution.states.row(static_cast<Eigen::Index>(i));
-      load({row.data(), static_cast<std::size_t>(row.size())});
+      load<D>({row.data(), static_cast<std::size_t>(row.size())}, y);
       std::vector<D> values;
       visit_observables(c, y.data(), leukocytes_at(s.leukocytes, s.output_times_d[i]),
                         [&](const char* name, const char* unit, const char*, const char* title, const D& value) {

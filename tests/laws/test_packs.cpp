@@ -1,25 +1,17 @@
 // The model on packs of patients: lane i has the bits of patient i alone, whatever stands in the other lanes.
 #include "nkpk/core/pack.hpp"
 #include "support/everything.hpp"
+#include "support/lanes.hpp"
 
 using namespace nkpk;
 using namespace nkpk::test;
 
 namespace {
 
-/// One patient in each lane, by visits of both: visit(object, v(..., value)).
-template <std::size_t W>
-void fill_lane(std::size_t lane, auto& packs, const auto& doubles) {
-  std::vector<double> numbers;
-  doubles.visit(doubles, [&](const auto&... entry) { numbers.push_back(std::get<sizeof...(entry) - 1>(std::tie(entry...))); });
-  std::size_t i = 0;
-  packs.visit(packs, [&](auto&&... entry) { std::get<sizeof...(entry) - 1>(std::tie(entry...)).lane[lane] = numbers[i++]; });
-}
-
 template <std::size_t W>
 Inputs<Pack<W>> side_by_side(const std::vector<Inputs<double>>& patients) {
   Inputs<Pack<W>> all = inputs_as<Pack<W>>(patients.front());
-  for (std::size_t i = 0; i < W; ++i) fill_lane<W>(i, all, patients[i]);
+  for (std::size_t i = 0; i < W; ++i) fill_lane(i, all, patients[i]);
   return all;
 }
 
@@ -45,7 +37,7 @@ void check_lanes() {
     Individual<Pack<W>> who;
     for (std::size_t i = 0; i < W; ++i) {
       const auto alone = individual(inputs[i].p, each[i].situation.scenario);
-      fill_lane<W>(i, who.body, alone.body);
+      fill_lane(i, who.body, alone.body);
       who.chi.lane[i] = alone.chi;
     }
     const auto found = everything(packs, who, shared);

@@ -29,6 +29,8 @@ add_library(nkpk_warnings INTERFACE)
 target_compile_options(nkpk_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
 # GCC 12 reports these two inside its own std::string and inside fmt (GCC bug 105651)
 target_compile_options(nkpk_warnings INTERFACE -Wno-restrict -Wno-stringop-overflow)
+# vector types of the scalars never cross a library's boundary by value
+target_compile_options(nkpk_warnings INTERFACE -Wno-psabi)
 if(NKPK_WERROR)
   target_compile_options(nkpk_warnings INTERFACE -Werror)
 endif()

@@ -131,4 +131,9 @@ bool moves(const Dual<P>& a) {
   return false;
 }
 
+template <std::size_t P>
+struct ScalarTraits<Dual<P>> {
+  static constexpr std::size_t width = 1 + P;
+};
+
 }  // namespace nkpk

@@ -1,15 +1,75 @@
 #pragma once
 #include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+// What a right-hand side may do with a number T: + - * /, the functions of <cmath> found by argument-dependent lookup, max0 and
+// if_positive. Never `if` on a T: a pack of patients has no single truth value, a symbol has none yet.
+//
+//   double         one number                                    1 double
+//   Dual<P>        a number and its P tangents                   1 + P doubles      core/dual.hpp
+//   Pack<W>        a number of each of W patients                W doubles          core/pack.hpp
+//
+// The solver knows doubles only: a state of n numbers T is n * width doubles to it, number after number. They are copied, not
+// aliased: the solver's doubles are no T to the compiler.
 
 namespace nkpk {
 
-/// What a right-hand side may do with a number: + - * /, the functions of <cmath> found by argument-dependent lookup,
-/// max0 and if_positive. Never `if` on a T: a SIMD pack has no single truth value.
 inline double max0(double x) { return x < 0 ? 0.0 : x; }  // written so that NaN stays NaN
 inline double if_positive(double x, double yes, double no) { return x > 0 ? yes : no; }
 
 /// Whether a scalar carries derivatives.
 template <class T>
 inline constexpr bool has_tangents = false;
+
+namespace detail {
+using std::exp, std::pow;
+template <class T>
+concept HasFunctions = requires(const T x) {
+  { exp(x) } -> std::convertible_to<T>;
+  { pow(x, x) } -> std::convertible_to<T>;
+  { max0(x) } -> std::convertible_to<T>;
+  { if_positive(x, x, x) } -> std::convertible_to<T>;
+};
+}  // namespace detail
+
+/// What the model can be evaluated in.
+template <class T>
+concept Scalar = std::default_initializable<T> && std::constructible_from<T, double> && detail::HasFunctions<T> && requires(T x, const T y, double d) {
+  x += y;
+  { y + y } -> std::convertible_to<T>;
+  { y - y } -> std::convertible_to<T>;
+  { y * y } -> std::convertible_to<T>;
+  { y / y } -> std::convertible_to<T>;
+  { d * y } -> std::convertible_to<T>;
+  { -y } -> std::convertible_to<T>;
+};
+
+/// `width`: the doubles that a T is made of, side by side. Specialised beside each T.
+template <class T>
+struct ScalarTraits;
+template <>
+struct ScalarTraits<double> {
+  static constexpr std::size_t width = 1;
+};
+
+/// A scalar that the solver can integrate.
+template <class T>
+concept FlatScalar = Scalar<T> && std::is_trivially_copyable_v<T> && sizeof(T) == ScalarTraits<T>::width * sizeof(double);
+
+/// numbers[i] <- its doubles; flat: [numbers.size() * width].
+template <FlatScalar T>
+void load(std::span<const double> flat, std::span<T> numbers) {
+  std::memcpy(static_cast<void*>(numbers.data()), flat.data(), numbers.size_bytes());
+}
+
+/// flat <- the doubles of the numbers, [numbers.size() * width].
+template <FlatScalar T>
+void store(std::span<const T> numbers, std::span<double> flat) {
+  std::memcpy(flat.data(), numbers.data(), numbers.size_bytes());
+}
 
 }  // namespace nkpk

@@ -289,8 +289,8 @@ Signals<T> signals(const Constants<T>& c, const ModuleSet& on, const WindowsOf<W
   CytokineSignal::derive(c.nk, windows, s);
   return s;
 }
-template <class T, class W>
-Signals<T> signals(const Constants<T>& c, const WindowsOf<W>& windows, const T* y) {
+template <class T>
+Signals<T> signals(const Constants<T>& c, const Windows& windows, const T* y) {
   return signals(c, c.modules, windows, y);
 }
 
@@ -323,8 +323,8 @@ template <class T, class W>
 void right_hand_side(const Constants<T>& c, const ModuleSet& on, const WindowsOf<W>& windows, double t, const T* y, T* dy) {
   rates_from(c, on, windows, t, y, signals(c, on, windows, y), dy);
 }
-template <class T, class W>
-void right_hand_side(const Constants<T>& c, const WindowsOf<W>& windows, double t, const T* y, T* dy) {
+template <class T>
+void right_hand_side(const Constants<T>& c, const Windows& windows, double t, const T* y, T* dy) {
   right_hand_side(c, c.modules, windows, t, y, dy);
 }
 

@@ -40,16 +40,16 @@ template <class T>
 struct Body {
   T weight_kg, bsa_m2, blood_uL;
   T eGFR_L_per_d;  ///< per 1.73 m2
-  double age_y = 0;
+  T age_y;
   T pma_weeks;        ///< postmenstrual age
   T size_CL, size_V;  ///< (weight / WT_ref)^exponent
-  /// All but the age, which is no T: it is known exactly and moved by nothing.
   template <class Self, class V>
   static void visit(Self& b, V&& v) {
     v("weight_kg", "kg", b.weight_kg);
     v("bsa_m2", "m^2", b.bsa_m2);
     v("blood_uL", "uL", b.blood_uL);
     v("eGFR_L_per_d", "L/d/1.73m^2", b.eGFR_L_per_d);
+    v("age_y", "y", b.age_y);
     v("pma_weeks", "weeks", b.pma_weeks);
     v("size_CL", "1", b.size_CL);
     v("size_V", "1", b.size_V);
@@ -116,7 +116,7 @@ template <class T>
 Body<T> Physiology::body(const Patient& q, const Params<T>& p) {
   using std::pow;
   Body<T> b;
-  b.age_y = q.age_y;
+  b.age_y = T(q.age_y);
   b.weight_kg = T(q.weight_kg);
   b.bsa_m2 = T(std::sqrt(q.height_cm * q.weight_kg / 3600.0));
   b.size_CL = pow(b.weight_kg / p.WT_ref, p.e_CL);

@@ -51,10 +51,14 @@ namespace nkpk {
 template <class T>
 const Kernels<T>& kernels(Isa isa) {
 #if NKPK_HAS_ISA_VARIANTS
-  if (isa == Isa::avx512) return detail::Avx512<T>::table;
-  if (isa == Isa::avx2) return detail::Avx2<T>::table;
+  // tangents come four at a time, which AVX2 holds
+  if constexpr (!has_tangents<T>)
+    if (isa == Isa::avx512) return detail::Avx512<T>::table;
+  if (isa != Isa::baseline) return detail::Avx2<T>::table;
+#else
+  static_cast<void>(isa);
 #endif
-  return isa == Isa::baseline ? detail::Baseline<T>::table : detail::Baseline<T>::table;
+  return detail::Baseline<T>::table;
 }
 
 }  // namespace nkpk

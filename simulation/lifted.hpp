@@ -1,5 +1,4 @@
 #pragma once
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -10,10 +9,10 @@
 namespace nkpk {
 
 /// A scenario in one scalar as the solver sees it: flat doubles between event times. What the solver gets refers to this object.
-template <class T>
+template <FlatScalar T>
 class Lifted {
  public:
-  static constexpr std::size_t width = sizeof(T) / sizeof(double);  ///< doubles per state
+  static constexpr std::size_t width = ScalarTraits<T>::width;  ///< doubles per state
 
   Lifted(const Constants<T>& c, const Timeline<T>& timeline, Isa isa = best_isa())
       : c_(c), timeline_(timeline), kernels_(kernels<T>(isa)), q_(c), n_(c.n_states()), y_(n_), dy_(n_), scratch_(n_) {
@@ -49,20 +48,16 @@ class Lifted {
 
   std::vector<double> flat(const std::vector<T>& values) const {
     std::vector<double> all(n_ * width);
-    std::memcpy(all.data(), values.data(), n_ * sizeof(T));
+    store<T>(values, all);
     return all;
   }
   /// States from the solver's doubles; valid until the next call.
   const T* states(std::span<const double> flat) {
-    load(flat, y_);
+    load<T>(flat, y_);
     return y_.data();
   }
 
  private:
-  // a T is its doubles side by side; copied, not aliased: to the compiler the solver's doubles are no T
-  static void load(std::span<const double> flat, std::vector<T>& to) { std::memcpy(static_cast<void*>(to.data()), flat.data(), to.size() * sizeof(T)); }
-  static void store(const std::vector<T>& from, std::span<double> flat) { std::memcpy(flat.data(), from.data(), from.size() * sizeof(T)); }
-
   struct Rhs {
     Lifted& l;
     void operator()(std::size_t segment, double t, std::span<const double> y, std::span<double> dy) const {
@@ -71,16 +66,16 @@ class Lifted {
       if constexpr (width == 1) {
         l.kernels_.rhs(l.c_, line.awake[segment], line.windows[segment], line.rates[segment], t, y.data(), dy.data());
       } else {
-        load(y, l.y_);
+        load<T>(y, l.y_);
         l.kernels_.rhs(l.c_, line.awake[segment], line.windows[segment], line.rates[segment], t, l.y_.data(), l.dy_.data());
-        store(l.dy_, dy);
+        store<T>(l.dy_, dy);
       }
     }
   };
   struct Jump {
     Lifted& l;
     void operator()(std::size_t event, std::span<double> y) const {
-      load(y, l.y_);
+      load<T>(y, l.y_);
       const auto& line = l.timeline_;
       for (std::size_t i = 0; i < line.jumps[event].size(); ++i) {
         l.shift(event, line.jump_times[event][i], 1);
@@ -91,17 +86,17 @@ class Lifted {
       if constexpr (has_tangents<T>)
         for (const auto& change : line.rate_changes[event])
           for (const auto& in : change.rates) l.y_[in.state] -= in.rate * only_tangents(change.when);
-      store(l.y_, y);
+      store<T>(l.y_, y);
     }
   };
   struct Linearize {
     Lifted& l;
     void operator()(std::size_t segment, double t, std::span<const double> y, std::span<double> dfdt) const {
-      load(y, l.y_);
+      load<T>(y, l.y_);
       segment += l.first_segment_;
       l.on_ = &l.timeline_.awake[segment];
       l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.y_.data(), l.jacobian_, l.dy_.data());
-      store(l.dy_, dfdt);
+      store<T>(l.dy_, dfdt);
     }
   };
   struct Factorize {
@@ -118,9 +113,9 @@ class Lifted {
       if constexpr (width == 1) {
         l.kernels_.solve(*l.on_, l.c_.n_cohorts(), l.factors_, b.data());
       } else {
-        load(b, l.y_);
+        load<T>(b, l.y_);
         l.kernels_.solve(*l.on_, l.c_.n_cohorts(), l.factors_, l.y_.data());
-        store(l.y_, b);
+        store<T>(l.y_, b);
       }
     }
   };

@@ -1,13 +1,9 @@
-// The model on dual numbers: the same values as on doubles, and tangents that are the derivatives by every parameter.
-#include <fmt/format.h>
-
+// The model in every scalar: the values that it has on doubles, and tangents that are the derivatives by every input.
 #include <map>
 #include <set>
 
 #include "nkpk/core/dual.hpp"
-#include "nkpk/model/dose_effects.hpp"
-#include "nkpk/model/observables.hpp"
-#include "support/scenarios.hpp"
+#include "support/everything.hpp"
 #include "support/terms.hpp"
 
 using namespace nkpk;
@@ -15,27 +11,8 @@ using namespace nkpk::test;
 
 namespace {
 
-constexpr std::size_t passes_of = 8;
-using D = Dual<passes_of>;
-
-/// Every number that a tangent can be seeded in: the parameters of the model, then those of the product.
-template <class T>
-struct Inputs {
-  Parameters<T> p;
-  ProductParams<T> product;
-
-  template <class Self, class V>
-  static void visit(Self& self, V&& v) {
-    std::size_t i = 0;
-    self.p.visit(self.p, [&](auto module, auto key, auto, auto, auto& value) { v(i++, fmt::format("{}.{}", module, key), value); });
-    self.product.visit(self.product, [&](auto key, auto, auto, auto& value) { v(i++, fmt::format("product.{}", key), value); });
-  }
-};
-
-template <class T>
-Inputs<T> inputs_as(const Inputs<double>& in) {
-  return {parameters_as<T>(in.p), product_as<T>(in.product)};
-}
+constexpr std::size_t per_pass = 8;
+using D = Dual<per_pass>;
 
 /// Inputs with the i-th moved by h.
 Inputs<double> moved(Inputs<double> in, std::size_t i, double h) {
@@ -45,119 +22,20 @@ Inputs<double> moved(Inputs<double> in, std::size_t i, double h) {
   return in;
 }
 
-/// A patient, where he or she is, and what is done: all that is no parameter.
-struct Situation {
-  Scenario scenario;
-  std::vector<double> y;
-  Windows windows;
-  double t;
-  bool linear_quadratic;
-};
-
-template <class T>
-struct Row {
-  std::string name;
-  T value;
-};
-
-template <class T>
-T chi_of(const Parameters<T>& p, const std::string& donor) {
-  const auto& r = p.rejection;
-  return donor == "haploidentical" ? r.chi_haploidentical : donor == "matched" ? r.chi_matched : donor == "cord-blood" ? r.chi_cord_blood : r.chi_autologous;
-}
-
-/// Every number that the model gives: initial state, derivative, jumps, weights of doses, observables.
-template <class T>
-std::vector<Row<T>> everything(const Inputs<T>& in, const Situation& at_hand) {
-  const Scenario& s = at_hand.scenario;
-  std::vector<Cohort<T>> cohorts;
-  for (const auto& cohort : s.constants.infused_nk.cohorts) cohorts.push_back({cohort.start_d, in.product});
-  const Constants<T> c = prepare<T>(in.p, Physiology::body(s.patient, in.p.physiology), chi_of(in.p, s.regimen.donor), cohorts, {}, at_hand.linear_quadratic);
-  const auto entries = state_entries(cohorts.size());
-  std::vector<Row<T>> rows;
-  const auto add = [&rows](const std::string& name, const T& value) { rows.push_back({name, value}); };
-
-  const std::vector<T> y0 = initial_state(in.p, c), y = states_as<T>(at_hand.y);
-  std::vector<T> dy(y.size());
-  right_hand_side(c, at_hand.windows, at_hand.t, y.data(), dy.data());
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    add("initial " + entries[i].name, y0[i]);
-    add("derivative of " + entries[i].name, dy[i]);
-  }
-  const auto add_jump = [&](const std::string& what, const AffineJump<T>& jump) {
-    for (const auto& line : jump) {
-      const std::string name = fmt::format("{}: {}", what, entries[line.target].name);
-      for (const auto& [source, weight] : line.sources) add(fmt::format("{} from {}", name, entries[source].name), weight);
-      add(name + " added", line.add);
-    }
-  };
-  const auto& g = in.p.graft;
-  add_jump("irradiation", irradiation_jump(c, T(2)));
-  add_jump("graft", graft_jump(c, GraftDose<T>{g.NK_dose, g.CD34_dose, g.CD3_dose, true}));
-  for (const DrugRoute& route : drug_routes)
-    for (const auto& weight : entry_weights(route, c, cohorts.size() - 1))
-      add(fmt::format("{} {}: {}", route.drug, route.route, entries[weight.state].name), weight.rate);
-  const Leukocytes others{1000, 10, 200, 5, 1};
-  visit_observables(c, y.data(), others, [&](auto name, auto, auto, auto, const T& value) { add(std::string(name), value); });
-  for (std::size_t k = 0; k < cohorts.size(); ++k) {
-    add(fmt::format("count of cohort {}", k + 1), cohort_count(c, y.data(), k));
-    add(fmt::format("body of cohort {}", k + 1), cohort_body<T>(y.data(), k));
-  }
-  return rows;
-}
-
-/// The transplant with irradiation in a patient of some age, three infusions, every parameter drawn between its bounds.
-Situation drawn_situation(Draws& draws, const std::string& patient, const std::string& donor, bool linear_quadratic) {
-  Request request;
-  request.regimen = "rogachev-hsct";
-  request.arms = {"tbi"};
-  request.patient = patient;
-  request.sets = drawn_parameters(draws);
-  request.sets.push_back("dose.nk-1.days=[-12, -10]");
-  request.sets.push_back("donor=" + donor);
-  Scenario s = make_scenario(library(), request);
-  REQUIRE(s.cohorts.size() == 3);
-  REQUIRE(s.regimen.donor == donor);
-  std::vector<double> y = drawn_state(draws, s.p, s.constants);
-  for (const double value : y) REQUIRE(value > 0);
-  const Windows windows{draws.uniform(0, 1), draws.uniform(0, 1), draws.uniform(0, 1)};
-  return {std::move(s), std::move(y), windows, draws.uniform(5.5, 9), linear_quadratic};
-}
-
-/// Every age has its own blood volume, every donor a parameter: together they use all parameters.
-std::vector<Situation> drawn_situations() {
-  Draws draws(31);
-  std::vector<Situation> all;
-  all.push_back(drawn_situation(draws, "10y-boy", "haploidentical", false));
-  all.push_back(drawn_situation(draws, "1mo-girl", "matched", true));
-  all.push_back(drawn_situation(draws, "1y-boy", "cord-blood", false));
-  all.push_back(drawn_situation(draws, "14y-girl", "autologous", true));
-  all.push_back(drawn_situation(draws, "60y-man", "haploidentical", false));
-  return all;
-}
-
-Inputs<double> inputs_of(const Situation& situation) {
-  InputTexts texts;
-  return {situation.scenario.p, to_product(library().product("expanded", texts).table)};
-}
-
 }  // namespace
 
+// --- every scalar: its values are those of doubles. A new scalar adds its case here (packs of different patients: test_packs.cpp;
+// --- a symbolic scalar: inputs_from<Symbol> naming each input, check_values with an evaluation at the inputs' numbers).
+
 TEST_CASE("on dual numbers the model gives the values that it gives on doubles") {
-  for (const Situation& situation : drawn_situations()) {
+  for (const auto& [situation, in] : drawn_patients()) {
     CAPTURE(situation.scenario.patient.name);
-    const Inputs<double> in = inputs_of(situation);
-    Inputs<D> seeded = inputs_as<D>(in);
-    Inputs<D>::visit(seeded, [](std::size_t i, auto&&, D& value) { value.tangent[i % passes_of] = 1; });
-    const auto expected = everything(in, situation);
-    const auto found = everything(seeded, situation);
-    REQUIRE(found.size() == expected.size());
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      CAPTURE(expected[i].name);
-      CHECK(found[i].name == expected[i].name);
-      CHECK(std::isfinite(found[i].value.value));
-      CHECK(off(found[i].value.value, expected[i].value) <= 1e-15);
-    }
+    const auto seeded = inputs_from<D>(in, [](std::size_t i, auto&&, double number) {
+      D value(number);
+      value.tangent[i % per_pass] = 1;
+      return value;
+    });
+    check_values(everything(seeded, situation), everything(in, situation), [](const D& x) { return x.value; }, 1e-15);
   }
 }
 
@@ -165,12 +43,11 @@ TEST_CASE("on dual numbers the model gives the values that it gives on doubles")
 // the row was added up from, and by step^2/6 = 6e-12 times a third derivative in ln p, which for the steepest powers and
 // exponentials is below a hundred times the row: 1e-9 of that largest term covers both. 1e-6 of the derivative itself is for
 // rows that are one term.
-TEST_CASE("tangents are the derivatives by every parameter of the model and of the product") {
+TEST_CASE("tangents are the derivatives by every parameter, start of a cohort and state") {
   const double step = 6e-6;
-  std::map<std::string, std::set<std::string>> moves;  // the rows that a parameter moves by far more than is allowed
-  for (const Situation& situation : drawn_situations()) {
+  std::map<std::string, std::set<std::string>> moves;  // the rows that an input moves by far more than is allowed
+  for (const auto& [situation, in] : drawn_patients()) {
     CAPTURE(situation.scenario.patient.name);
-    const Inputs<double> in = inputs_of(situation);
     const auto terms = everything(inputs_as<Terms>(in), situation);
     std::vector<std::string> names;
     std::vector<double> values;
@@ -178,13 +55,13 @@ TEST_CASE("tangents are the derivatives by every parameter of the model and of t
       names.push_back(name);
       values.push_back(value);
     });
-    for (std::size_t first = 0; first < names.size(); first += passes_of) {
+    for (std::size_t first = 0; first < names.size(); first += per_pass) {
       Inputs<D> seeded = inputs_as<D>(in);
       Inputs<D>::visit(seeded, [&](std::size_t i, auto&&, D& value) {
-        if (i >= first && i < first + passes_of) value.tangent[i - first] = 1;
+        if (i >= first && i < first + per_pass) value.tangent[i - first] = 1;
       });
       const auto duals = everything(seeded, situation);
-      for (std::size_t i = first; i < std::min(first + passes_of, names.size()); ++i) {
+      for (std::size_t i = first; i < std::min(first + per_pass, names.size()); ++i) {
         CAPTURE(names[i]);
         moves[names[i]];
         const double scale = values[i] == 0 ? 1 : std::abs(values[i]), h = step * scale;
@@ -199,8 +76,8 @@ TEST_CASE("tangents are the derivatives by every parameter of the model and of t
       }
     }
   }
-  // what acts elsewhere: the composition of a lot scales its dose, the smallest NK count replaces a smaller one of the patient
-  const std::set<std::string> elsewhere{"host_nk.NK0_min", "product.f_NK", "product.f_T", "product.viability"};
+  // what acts elsewhere: the smallest NK count replaces a smaller one of the patient, T cells of a lot warn of their dose
+  const std::set<std::string> elsewhere{"host_nk.NK0_min", "product.f_T"};
   for (const auto& [name, rows] : moves) {
     CAPTURE(name);
     CHECK(rows.empty() == elsewhere.contains(name));
@@ -208,5 +85,9 @@ TEST_CASE("tangents are the derivatives by every parameter of the model and of t
   for (const char* name : {"host_nk.NK0", "nk.phi", "host_nk.d0", "host_nk.pmax", "host_nk.E15", "host_nk.MTT", "host_nk.n_P"}) {
     CAPTURE(name);
     CHECK(moves.at(name).contains("initial host_P1"));
+  }
+  for (const char* name : {"start of cohort 1", "start of cohort 2", "start of cohort 3"}) {
+    CAPTURE(name);
+    CHECK(moves.at(name).contains(fmt::format("derivative of infused_blood_{}", name[16])));
   }
 }

@@ -11,16 +11,30 @@
 
 namespace nkpk {
 
+/// What a linearly implicit method asks of a system: solutions of (shift I - J) x = b with J = df/dy.
+struct LinearSolver {
+  /// Takes J at (segment, t, y) and writes df/dt, [size].
+  Callback<void(std::size_t segment, double t, std::span<const double> y, std::span<double> dfdt)> linearize;
+  /// Factorises shift I - J [1/d]; false: it cannot be factorised (singular or not finite), and the step is refused.
+  Callback<bool(double shift)> factorize;
+  /// b <- (shift I - J)^-1 b, [size]
+  Callback<void(std::span<double> b)> solve;
+  explicit operator bool() const { return linearize && factorize && solve; }
+};
+
 /// All that a solver may know of a problem: y' = f(t, y) between known event times, an affine jump at each of them.
 /// Segment k lies between event k-1 and event k; segment 0 begins at t0 and segment n_events ends at the last output.
 struct PiecewiseSystem {
   std::size_t size = 0;
   std::span<const double> event_times;  ///< strictly increasing [d]
-  std::span<const double> atol;         ///< absolute tolerance per component, in its own unit; [size]
+  /// Absolute tolerance per component, in its own unit; [size]. One that is infinite takes its component out of the
+  /// step control, though not out of the check that every value is finite.
+  std::span<const double> atol;
   /// f(segment, t, y, dydt). It must not throw: what cannot be computed is NaN, and the step is refused.
   Callback<void(std::size_t, double, std::span<const double>, std::span<double>)> rhs;
   /// y <- jump(event, y)
   Callback<void(std::size_t, std::span<double>)> jump;
+  LinearSolver linear;  ///< optional: empty where the system has none of its own
 };
 
 enum class Status { ok, max_steps, step_too_small, not_finite, interrupted };

@@ -47,7 +47,7 @@ struct SolverOptions {
   std::string method = "dopri5";   ///< one of solver_names()
   double rtol = 1e-8;              ///< relative tolerance, 1e-14 < rtol < 1
   double atol_factor = 1.0;        ///< multiplies every absolute tolerance, > 0
-  double initial_step_d = 1e-4;    ///< first trial step after every event [d], > 0
+  double initial_step_d = 0;       ///< first trial step after every event [d], > 0; 0: chosen anew each time
   double max_step_d = 1.0;         ///< longest step [d], > 0
   std::size_t max_steps = 2'000'000;  ///< accepted plus refused steps of one call, > 0
   Callback<bool()> should_stop;    ///< asked now and then; true ends the run with Status::interrupted
@@ -56,7 +56,10 @@ struct SolverOptions {
 };
 
 struct SolverStats {
-  std::size_t steps_accepted = 0, steps_refused = 0, rhs_calls = 0;
+  std::size_t steps_accepted = 0, steps_refused = 0;
+  std::size_t rhs_calls = 0;  ///< of the method and of its own differences; not those of a system's LinearSolver
+  std::size_t linearizations = 0, factorizations = 0;  ///< of linearly implicit methods
+  std::string method;         ///< what ran: "auto" is never among them
 };
 
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

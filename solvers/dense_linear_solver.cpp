@@ -10,6 +10,9 @@ namespace {
 // A forward difference over d is off by d f''/2 and by eps f / d: the square root balances the two.
 const double relative_increment = std::sqrt(std::numeric_limits<double>::epsilon());
 
+// A pivot that is less than this part of the terms it is the sum of has lost half its digits.
+const double smallest_pivot = relative_increment;
+
 std::span<const double> view(const Eigen::VectorXd& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 std::span<double> view(Eigen::VectorXd& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
@@ -17,7 +20,7 @@ std::span<double> view(Eigen::VectorXd& v) { return {v.data(), static_cast<std::
 
 DenseLinearSolver::DenseLinearSolver(std::size_t size) {
   const auto n = static_cast<Eigen::Index>(size);
-  for (auto* vector : {&y_, &f_, &f_shifted_, &x_}) vector->setZero(n);
+  for (auto* vector : {&y_, &f_, &f_shifted_, &x_, &pivot_terms_}) vector->setZero(n);
   jacobian_.setZero(n, n);
   matrix_.setZero(n, n);
 }
@@ -85,17 +88,44 @@ bool DenseLinearSolver::Factorize::operator()(double shift) const {
   self.matrix_ = -self.jacobian_;
   self.matrix_.diagonal().array() += shift;
   if (!self.matrix_.allFinite()) return false;
+  self.is_interchanged_ = !self.eliminate();
+  if (!self.is_interchanged_) return true;
+  self.matrix_ = -self.jacobian_;
+  self.matrix_.diagonal().array() += shift;
   self.lu_.compute(self.matrix_);
   const auto pivots = self.lu_.matrixLU().diagonal().array();
   return pivots.allFinite() && (pivots != 0).all();
 }
 
+bool DenseLinearSolver::eliminate() {
+  const Eigen::Index n = matrix_.rows();
+  pivot_terms_ = matrix_.diagonal().cwiseAbs();
+  for (Eigen::Index k = 0; k < n; ++k) {
+    const double pivot = matrix_(k, k);
+    if (!(std::abs(pivot) > smallest_pivot * pivot_terms_[k]) || !std::isfinite(pivot)) return false;
+    const Eigen::Index rest = n - k - 1;
+    for (Eigen::Index i = k + 1; i < n; ++i) {
+      if (matrix_(i, k) == 0) continue;
+      const double factor = matrix_(i, k) /= pivot;
+      pivot_terms_[i] += std::abs(factor * matrix_(k, i));
+      matrix_.row(i).tail(rest) -= factor * matrix_.row(k).tail(rest);
+    }
+  }
+  return true;
+}
+
 void DenseLinearSolver::Solve::operator()(std::span<double> b) const {
+  Eigen::Map<Eigen::VectorXd> x(b.data(), static_cast<Eigen::Index>(b.size()));
+  if (!self.is_interchanged_) {
+    self.matrix_.triangularView<Eigen::UnitLower>().solveInPlace(x);
+    self.matrix_.triangularView<Eigen::Upper>().solveInPlace(x);
+    return;
+  }
   const auto& rows = self.lu_.permutationP().indices();
-  for (Eigen::Index i = 0; i < rows.size(); ++i) self.x_[rows[i]] = b[static_cast<std::size_t>(i)];
+  for (Eigen::Index i = 0; i < rows.size(); ++i) self.x_[rows[i]] = x[i];
   self.lu_.matrixLU().triangularView<Eigen::UnitLower>().solveInPlace(self.x_);
   self.lu_.matrixLU().triangularView<Eigen::Upper>().solveInPlace(self.x_);
-  std::copy(self.x_.begin(), self.x_.end(), b.begin());
+  x = self.x_;
 }
 
 }  // namespace nkpk

@@ -1,6 +1,10 @@
 #pragma once
 // Dense LU for small systems: (shift I - J) x = b with J = df/dy, from a Jacobian or by forward differences.
 //
+// Eliminates in the order of the components, without interchanges, as long as each pivot keeps half its digits: that does not
+// depend on the units of the components, where partial pivoting, which compares numbers of different units, let rounding errors
+// of a state of size 1e7 reach one of size 1e-7. Only where a pivot cancels are rows interchanged.
+//
 // Leaves out any structure: n^3 / 3 multiplications a factorisation. A system that knows its own pattern brings a
 // LinearSolver of its own.
 #include <Eigen/Core>
@@ -48,6 +52,8 @@ class DenseLinearSolver {
   explicit DenseLinearSolver(std::size_t size);
   void difference_in_time(double t, std::span<double> dfdt);
   void difference_in_states(double shift);
+  /// matrix_ <- its factors, without interchanges; false: a pivot cancels.
+  bool eliminate();
   void evaluate(double t, const Eigen::VectorXd& y, Eigen::VectorXd& f);
 
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -59,8 +65,8 @@ class DenseLinearSolver {
   Solve solve_{*this};
   std::size_t segment_ = 0;
   double t_ = 0, earliest_ = 0;
-  bool has_begun_ = false, jacobian_is_known_ = false;
-  Eigen::VectorXd y_, f_, f_shifted_, x_;
+  bool has_begun_ = false, jacobian_is_known_ = false, is_interchanged_ = false;
+  Eigen::VectorXd y_, f_, f_shifted_, x_, pivot_terms_;
   Matrix jacobian_, matrix_;
   Eigen::PartialPivLU<Eigen::MatrixXd> lu_;
   std::size_t rhs_calls_ = 0;

@@ -156,3 +156,37 @@ TEST_CASE("without a Jacobian differences serve stiff problems as well") {
     }
   }
 }
+
+TEST_CASE("the units of the components do not matter to a linearly implicit method, to the bit") {
+  // powers of two, so that a change of unit rounds nothing; 2^50 = 1e15 lies between effector cells per uL and units of IL-2
+  const std::vector<double> unit{0x1p-20, 0x1p30, 1, 0x1p10, 0x1p-20, 0x1p20, 0x1p-10, 0x1p5};
+  const Problem plain = hires();
+  Problem scaled = plain;
+  const auto in_plain = [&](std::span<const double> y) {
+    std::vector<double> x(y.begin(), y.end());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] /= unit[i];
+    return x;
+  };
+  scaled.rhs = [&](std::size_t segment, double t, auto y, auto dydt) {
+    plain.rhs(segment, t, in_plain(y), dydt);
+    for (std::size_t i = 0; i < unit.size(); ++i) dydt[i] *= unit[i];
+  };
+  scaled.jacobian = [&](std::size_t segment, double t, auto y, auto j, auto dfdt) {
+    plain.jacobian(segment, t, in_plain(y), j, dfdt);
+    for (std::size_t i = 0; i < unit.size(); ++i)
+      for (std::size_t k = 0; k < unit.size(); ++k) j[i * unit.size() + k] *= unit[i] / unit[k];
+  };
+  std::vector<double> atol(8, 1e-9), scaled_atol = unit;
+  for (std::size_t i = 0; i < unit.size(); ++i) {
+    scaled.y0[i] *= unit[i];
+    scaled_atol[i] *= atol[i];
+  }
+  for (const std::string method : {"rodas4", "rodas5p"}) {
+    CAPTURE(method);
+    const Solution a = plain.solve({1, 300}, test::with_method(method, 1e-6), atol);
+    const Solution b = scaled.solve({1, 300}, test::with_method(method, 1e-6), scaled_atol);
+    REQUIRE(a.status == Status::ok);
+    CHECK(a.stats.steps_accepted == b.stats.steps_accepted);
+    for (long i = 0; i < 8; ++i) CHECK(a.states(1, i) * unit[static_cast<std::size_t>(i)] == b.states(1, i));
+  }
+}

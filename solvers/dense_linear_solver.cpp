@@ -88,6 +88,7 @@ bool DenseLinearSolver::Factorize::operator()(double shift) const {
   self.matrix_ = -self.jacobian_;
   self.matrix_.diagonal().array() += shift;
   if (!self.matrix_.allFinite()) return false;
+  self.pivot_terms_ = self.jacobian_.diagonal().cwiseAbs().array() + std::abs(shift);
   self.is_interchanged_ = !self.eliminate();
   if (!self.is_interchanged_) return true;
   self.matrix_ = -self.jacobian_;
@@ -99,7 +100,6 @@ bool DenseLinearSolver::Factorize::operator()(double shift) const {
 
 bool DenseLinearSolver::eliminate() {
   const Eigen::Index n = matrix_.rows();
-  pivot_terms_ = matrix_.diagonal().cwiseAbs();
   for (Eigen::Index k = 0; k < n; ++k) {
     const double pivot = matrix_(k, k);
     if (!(std::abs(pivot) > smallest_pivot * pivot_terms_[k]) || !std::isfinite(pivot)) return false;

@@ -17,10 +17,12 @@ double initial_step(const PiecewiseSystem& system, Trial& s, const Eigen::ArrayX
   system.rhs(s.segment, s.t + probe, {s.y_new.data(), n}, {s.slope_new.data(), n});
   ++s.rhs_calls;
   const double bend = largest((s.slope_new - s.slope).abs() / scale) / probe;
-  const double fastest = std::max(speed, bend);
-  if (!(fastest > 1e-15)) return std::max(1e-6, probe * 1e-3);
-  if (!std::isfinite(fastest)) return probe;
-  return std::min(100 * probe, std::pow(0.01 / fastest, 1.0 / (error_order + 1)));
+  if (!std::isfinite(bend)) return probe;
+  if (!(bend > 0) || !(speed > 0)) return 100 * probe;
+  // Of a transient of this rate the error is about speed / rate (rate h)^(order + 1). The book has max(speed, bend) h^(order + 1),
+  // which depends on the unit of time.
+  const double rate = bend / speed;
+  return std::min(100 * probe, std::pow(0.01 * rate / speed, 1.0 / (error_order + 1)) / rate);
 }
 
 }  // namespace nkpk::detail

@@ -29,9 +29,7 @@ constexpr std::size_t steps_between_polls = 64;
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-std::span<const double> view(const Eigen::ArrayXd& a) {
-  return {a.data(), static_cast<std::size_t>(a.size())};
-}
+std::span<const double> view(const Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
 std::span<double> view(Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
 
 std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) { return nkpk::first_non_finite(view(a)); }
@@ -60,8 +58,7 @@ class Run {
     trial_.t = t0;
     std::copy(y0.begin(), y0.end(), trial_.y.begin());
     const auto& events = system_.event_times;
-    trial_.segment =
-        static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
+    trial_.segment = static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
     forget_past();
     const auto bad = first_non_finite(trial_.y);
     return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
@@ -115,8 +112,7 @@ class Run {
       }
       if (h_ == 0) h_ = detail::initial_step(system_, trial_, atol_, options_.rtol, method_.error_order, segment_end() - trial_.t);
       const double remaining = t_stop - trial_.t;
-      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() *
-                              std::max(std::abs(trial_.t), std::abs(t_stop));
+      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_stop));
       const double planned = std::max(std::min(h_, options_.max_step_d), shortest);
       // takes the last few spacings along, rather than leave a step of rounding errors
       const bool is_clipped = planned >= remaining - shortest;
@@ -124,8 +120,8 @@ class Run {
 
       try_step_(trial_, h);
       has_bad_slope_ = false;
-      double error = trial_.is_solvable ? error_norm_value(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)),
-                                                           view(std::as_const(trial_.y_new)), view(std::as_const(atol_)), options_.rtol)
+      double error = trial_.is_solvable ? error_norm_value(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)), view(std::as_const(trial_.y_new)),
+                                                           view(std::as_const(atol_)), options_.rtol)
                                         : infinity;
       const double t_new = is_clipped ? t_stop : trial_.t + h;
       if (error <= 1 && !method_.gives_new_slope && !add_new_slope(t_new)) error = infinity;
@@ -183,11 +179,10 @@ class Run {
       return fail(Status::interrupted, -1, "the run was asked to stop; start it again to have the rest");
     }
     if (steps < options_.max_steps) return true;
-    return fail(
-        Status::max_steps, worst(),
-        fmt::format("all {} steps are used up, component {} having the largest error: raise max_steps or "
-                    "rtol, or look for a rate constant that is far too large",
-                    steps, worst()));
+    return fail(Status::max_steps, worst(),
+                fmt::format("all {} steps are used up, component {} having the largest error: raise max_steps or "
+                            "rtol, or look for a rate constant that is far too large",
+                            steps, worst()));
   }
 
   bool fail_too_small(double h, bool is_finite) {
@@ -197,16 +192,14 @@ class Run {
                   "the right-hand side, or take an explicit method");
     }
     if (!is_finite) return fail_not_finite(worst(), "no step is short enough to avoid it: check the model's values near this time");
-    return fail(
-        Status::step_too_small, worst(),
-        fmt::format("component {} would need a step of {:.3g} d, too short to move the time: raise rtol or "
-                    "atol_factor, or look for a value that grows without bound",
-                    worst(), h));
+    return fail(Status::step_too_small, worst(),
+                fmt::format("component {} would need a step of {:.3g} d, too short to move the time: raise rtol or "
+                            "atol_factor, or look for a value that grows without bound",
+                            worst(), h));
   }
 
   bool fail_not_finite(std::ptrdiff_t component, std::string_view what_to_try) {
-    return fail(Status::not_finite, component,
-                fmt::format("component {} is not finite; {}", component, what_to_try));
+    return fail(Status::not_finite, component, fmt::format("component {} is not finite; {}", component, what_to_try));
   }
 
   bool fail(Status status, std::ptrdiff_t component, const std::string& why) {
@@ -232,13 +225,10 @@ class Run {
 
 }  // namespace
 
-Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0,
-                   std::span<const double> output_times, const SolverOptions& options) {
+Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0, std::span<const double> output_times, const SolverOptions& options) {
   options.validate();
   detail::check_problem(system, y0, t0, output_times);
-  const auto rows = [&](std::size_t n) {
-    return RowMatrix::Constant(static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(system.size), nan);
-  };
+  const auto rows = [&](std::size_t n) { return RowMatrix::Constant(static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(system.size), nan); };
   Solution solution;
   solution.states = rows(output_times.size());
   solution.before_events = rows(system.event_times.size());

@@ -12,9 +12,8 @@ namespace {
 
 // A further method is a line here and a make_... of its own in steppers.hpp.
 constexpr std::array methods{
-    detail::Method{"dopri5", 4, true, false, 5, detail::make_dopri5},
-    detail::Method{"fehlberg78", 7, false, false, 5, detail::make_fehlberg78},
-    detail::Method{"rodas4", 3, false, true, 8, detail::make_rodas4},
+    detail::Method{"dopri5", 4, true, false, 5, detail::make_dopri5},   detail::Method{"fehlberg78", 7, false, false, 5, detail::make_fehlberg78},
+    detail::Method{"rkc2", 2, true, false, 5, detail::make_rkc2},       detail::Method{"rodas4", 3, false, true, 8, detail::make_rodas4},
     detail::Method{"rodas5p", 4, false, true, 8, detail::make_rodas5p},
 };
 
@@ -45,8 +44,7 @@ void expect_positive(const std::string& where, double value) {
 }
 
 void expect_size(const std::string& where, std::size_t found, std::size_t size) {
-  if (found != size)
-    throw InputError(where, fmt::format("has {} values", found), fmt::format("expected {}", size));
+  if (found != size) throw InputError(where, fmt::format("has {} values", found), fmt::format("expected {}", size));
 }
 
 }  // namespace
@@ -77,8 +75,7 @@ std::string_view to_string(Status status) {
 void SolverOptions::validate() const {
   detail::check_method(method);
   if (!(rtol > 1e-14 && rtol < 1)) {
-    throw InputError("SolverOptions.rtol", fmt::format("{} is out of range", rtol),
-                     "expected 1e-14 < rtol < 1");
+    throw InputError("SolverOptions.rtol", fmt::format("{} is out of range", rtol), "expected 1e-14 < rtol < 1");
   }
   expect_positive("SolverOptions.atol_factor", atol_factor);
   if (initial_step_d != 0) expect_positive("SolverOptions.initial_step_d", initial_step_d);
@@ -101,8 +98,7 @@ const Method& choose_method(const PiecewiseSystem& system, const SolverOptions& 
   return *find_method(std::find_if(choices.begin(), choices.end(), fits)->method);
 }
 
-void check_problem(const PiecewiseSystem& system, std::span<const double> y0, double t0,
-                   std::span<const double> output_times) {
+void check_problem(const PiecewiseSystem& system, std::span<const double> y0, double t0, std::span<const double> output_times) {
   const auto& events = system.event_times;
   if (!system.rhs) throw InputError("PiecewiseSystem.rhs", "is missing", "expected a function");
   if (!system.jump && !events.empty()) {
@@ -112,15 +108,12 @@ void check_problem(const PiecewiseSystem& system, std::span<const double> y0, do
   expect_size("PiecewiseSystem.atol", system.atol.size(), system.size);
   for (std::size_t i = 0; i < system.size; ++i) {
     // +infinity is a tolerance too: its component takes no part in the step control
-    if (!(system.atol[i] > 0))
-      expect_positive(fmt::format("PiecewiseSystem.atol[{}]", i), system.atol[i]);
+    if (!(system.atol[i] > 0)) expect_positive(fmt::format("PiecewiseSystem.atol[{}]", i), system.atol[i]);
   }
-  if (!std::isfinite(t0))
-    throw InputError("t0", fmt::format("{} is not a time", t0), "expected a finite number [d]");
+  if (!std::isfinite(t0)) throw InputError("t0", fmt::format("{} is not a time", t0), "expected a finite number [d]");
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (!std::isfinite(events[i]) || (i > 0 && events[i] <= events[i - 1])) {
-      throw InputError(fmt::format("PiecewiseSystem.event_times[{}]", i),
-                       fmt::format("{} is out of order", events[i]),
+      throw InputError(fmt::format("PiecewiseSystem.event_times[{}]", i), fmt::format("{} is out of order", events[i]),
                        "expected finite, strictly increasing times [d]");
     }
   }

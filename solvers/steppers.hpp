@@ -38,6 +38,7 @@ struct Method {
 
 TryStep make_dopri5(const PiecewiseSystem& system);
 TryStep make_fehlberg78(const PiecewiseSystem& system);
+TryStep make_rkc2(const PiecewiseSystem& system);
 TryStep make_rodas4(const PiecewiseSystem& system);
 TryStep make_rodas5p(const PiecewiseSystem& system);
 

@@ -190,3 +190,59 @@ TEST_CASE("the units of the components do not matter to a linearly implicit meth
     for (long i = 0; i < 8; ++i) CHECK(a.states(1, i) * unit[static_cast<std::size_t>(i)] == b.states(1, i));
   }
 }
+
+TEST_CASE("rkc2 diffuses heat with few steps, where an explicit pair is bound by stability") {
+  // u_t = u_xx on 100 points, u = sin(pi x) + sin(3 pi x) / 2 at first: both are eigenvectors of the differences too
+  constexpr int n = 100;
+  const double pi = std::acos(-1.0), dx = 1.0 / (n + 1);
+  const auto rate = [&](int k) { return std::pow(2 * std::sin(k * pi * dx / 2) / dx, 2); };
+  const auto exact = [&](int i, double t) {
+    return std::exp(-rate(1) * t) * std::sin(pi * dx * (i + 1)) + std::exp(-rate(3) * t) * std::sin(3 * pi * dx * (i + 1)) / 2;
+  };
+  Problem heat{.rhs =
+                   [&](std::size_t, double, auto y, auto dydt) {
+                     for (std::size_t i = 0; i < n; ++i) dydt[i] = ((i > 0 ? y[i - 1] : 0) - 2 * y[i] + (i + 1 < n ? y[i + 1] : 0)) / (dx * dx);
+                   },
+               .y0 = {}};
+  for (int i = 0; i < n; ++i) heat.y0.push_back(exact(i, 0));
+  heat.atol = 1e-6;
+  const double t = 0.3;
+  const auto largest_error = [&](const Solution& s) {
+    double largest = 0;
+    for (int i = 0; i < n; ++i) largest = std::max(largest, std::abs(s.states(0, i) - exact(i, t)));
+    return largest;
+  };
+  const Solution stabilised = heat.solve({t}, test::with_method("rkc2", 1e-4));
+  REQUIRE(stabilised.status == Status::ok);
+  const Solution tighter = heat.solve({t}, test::with_method("rkc2", 1e-6));
+  const Solution explicit_pair = heat.solve({t}, test::with_method("dopri5", 1e-4));
+  REQUIRE(explicit_pair.status == Status::ok);
+  CHECK(largest_error(stabilised) < 1e-4);
+  CHECK(largest_error(tighter) < largest_error(stabilised) / 5);
+  // dopri5 is stable up to h |lambda| = 3.3, here |lambda| = 4 / dx^2
+  CHECK(static_cast<double>(explicit_pair.stats.steps_accepted) > 0.9 * t * 4 / (dx * dx) / 3.3);
+  CHECK(stabilised.stats.rhs_calls < explicit_pair.stats.rhs_calls / 5);
+}
+
+TEST_CASE("explicit and stabilised methods do a mildly stiff problem") {
+  const Known mild = known()[2];
+  REQUIRE(mild.name == "hires");
+  // a method of order 2 makes several times as many steps, the errors of which add up
+  for (const auto& [method, many] : {std::pair{"dopri5", within}, {"fehlberg78", within}, {"rkc2", 20.0}}) {
+    CAPTURE(method);
+    CHECK(error(mild, method, 1e-5) < many * 1e-5);
+  }
+}
+
+TEST_CASE("an explicit method that cannot do a stiff problem says so") {
+  for (const std::string method : {"dopri5", "fehlberg78"}) {
+    CAPTURE(method);
+    SolverOptions options = test::with_method(method, 1e-5);
+    options.max_steps = 5000;
+    const Solution s = van_der_pol().solve({0, 2}, options);
+    CHECK(s.status == Status::max_steps);
+    CHECK(s.t_reached < 2);
+    CHECK(s.states(0, 0) == 2);
+    CHECK(s.states.row(1).array().isNaN().all());
+  }
+}

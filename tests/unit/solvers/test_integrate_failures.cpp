@@ -178,7 +178,7 @@ TEST_CASE("a solution that blows up ends with a step too small to move the time"
     CHECK(s.component == 1);
     // a relative error of rtol in y moves the pole by less than rtol
     CHECK(std::abs(s.t_reached - 1) < static_cast<double>(s.stats.steps_accepted) * 1e-8);
-    CHECK(s.states(0, 1) == doctest::Approx(2).epsilon(1e-6));
+    CHECK(s.states(0, 1) == doctest::Approx(2).epsilon(std::max(1e-6, static_cast<double>(s.stats.steps_accepted) * 1e-8)));
     CHECK(s.states.row(1).array().isNaN().all());
     CHECK(contains(s.message, "component 1"));
   }
@@ -222,7 +222,7 @@ TEST_CASE("an unusable option is named with its value and what was expected") {
   };
   const auto start = [](const std::string& field) { return "SolverOptions." + field + ": "; };
   CHECK(message([](auto& o) { o.method = "dopri4"; }) ==
-        start("method") + "unknown method \"dopri4\"; did you mean \"dopri5\"? known: dopri5, fehlberg78, rodas4, rodas5p, auto");
+        start("method") + "unknown method \"dopri4\"; did you mean \"dopri5\"? known: dopri5, fehlberg78, rkc2, rodas4, rodas5p, auto");
   for (const double bad : {1e-14, 1.0, -1.0, not_a_number}) {
     const auto text = message([&](auto& o) { o.rtol = bad; });
     CHECK(contains(text, start("rtol")));

@@ -9,15 +9,15 @@ namespace nkpk {
 
 /// The largest component of a scaled error and where it sits.
 struct ErrorNorm {
-  double value = 0;  ///< max_i |error_i| / (atol_i + rtol max(|y_i|, |y_new_i|)); up to 1 is accepted
+  double value = 0;           ///< max_i |error_i| / (atol_i + rtol max(|y_i|, |y_new_i|)); up to 1 is accepted
   std::size_t component = 0;  ///< the largest term, or the first that is not finite
 };
 
-/// Scaled max norm of a step's error; all spans [size], atol > 0.
+/// Scaled max norm of a step's error; all spans [size], atol > 0, +infinity included.
 /// A non-finite error or new value counts as infinite. odeint's own norm folds with std::max, which drops a
 /// NaN and so accepts the step that made it; a compare-and-select loses a NaN that is followed by a number.
-inline ErrorNorm error_norm(std::span<const double> error, std::span<const double> y,
-                            std::span<const double> y_new, std::span<const double> atol, double rtol) {
+inline ErrorNorm error_norm(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol,
+                            double rtol) {
   ErrorNorm largest;
   for (std::size_t i = 0; i < error.size(); ++i) {
     const double scale = atol[i] + rtol * std::max(std::fabs(y[i]), std::fabs(y_new[i]));
@@ -28,5 +28,14 @@ inline ErrorNorm error_norm(std::span<const double> error, std::span<const doubl
   }
   return largest;
 }
+
+/// error_norm(...).value, several components at a time: what every step asks. The component is asked of error_norm().
+double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol);
+
+/// Whether no value is NaN or infinite.
+bool all_finite(std::span<const double> values);
+
+/// The first value that is NaN or infinite, -1 if there is none.
+std::ptrdiff_t first_non_finite(std::span<const double> values);
 
 }  // namespace nkpk

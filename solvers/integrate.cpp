@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <utility>
 
+#include "nkpk/solvers/dense_linear_solver.hpp"
 #include "nkpk/solvers/error_norm.hpp"
+#include "nkpk/solvers/initial_step.hpp"
 #include "nkpk/solvers/steppers.hpp"
 
 namespace nkpk {
@@ -19,35 +22,34 @@ using detail::TryStep;
 
 // Step control: h <- h * clamp(safety * error^(-1 / (error_order + 1))); Hairer, Norsett and Wanner, Solving
 // Ordinary Differential Equations I, section II.4.
-constexpr double safety = 0.9, shrink_most = 0.2, grow_most = 5.0;
+constexpr double safety = 0.9, shrink_most = 0.2;
 // A step shorter than this many spacings of doubles at the times it joins is rounding, not integration.
 constexpr double fewest_spacings = 16;
 constexpr std::size_t steps_between_polls = 64;
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
-std::span<const double> view(const Eigen::ArrayXd& a) {
-  return {a.data(), static_cast<std::size_t>(a.size())};
-}
+std::span<const double> view(const Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
 std::span<double> view(Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
 
-std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) {
-  for (Eigen::Index i = 0; i < a.size(); ++i) {
-    if (!std::isfinite(a[i])) return i;
-  }
-  return -1;
-}
+std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) { return nkpk::first_non_finite(view(a)); }
 
 /// One call of integrate(): the state on its way from t0 to the last output.
 class Run {
  public:
-  Run(const PiecewiseSystem& system, const SolverOptions& options, Solution& solution)
+  Run(const PiecewiseSystem& system, const SolverOptions& options, double t_last, Solution& solution)
       : system_(system),
         options_(options),
         solution_(solution),
-        method_(detail::find_method(options.method)),
-        try_step_(method_.make(system)),
+        method_(detail::choose_method(system, options)),
+        t_last_(t_last),
         trial_(system.size),
         atol_(system.size) {
+    if (method_.needs_linear && !system_.linear) {
+      differences_ = std::make_unique<DenseLinearSolver>(system.size, system.rhs, system.atol);
+      system_.linear = differences_->linear();
+    }
+    try_step_ = method_.make(system_);
     for (std::size_t i = 0; i < system.size; ++i) atol_[i] = system.atol[i] * options.atol_factor;
   }
 
@@ -56,8 +58,7 @@ class Run {
     trial_.t = t0;
     std::copy(y0.begin(), y0.end(), trial_.y.begin());
     const auto& events = system_.event_times;
-    trial_.segment =
-        static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
+    trial_.segment = static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
     forget_past();
     const auto bad = first_non_finite(trial_.y);
     return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
@@ -73,6 +74,14 @@ class Run {
 
   const Trial& now() const { return trial_; }
 
+  void add_stats() {
+    SolverStats& stats = solution_.stats;
+    stats.method = method_.name;
+    stats.rhs_calls = trial_.rhs_calls + (differences_ ? differences_->rhs_calls() : 0);
+    stats.linearizations = trial_.linearizations;
+    stats.factorizations = trial_.factorizations;
+  }
+
  private:
   bool act() {
     solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.transpose();
@@ -85,6 +94,7 @@ class Run {
 
   /// After a jump neither the slope at the end of the last step nor its length means anything.
   void forget_past() {
+    ++trial_.state_number;
     slope_is_known_ = false;
     h_ = options_.initial_step_d;
   }
@@ -100,45 +110,62 @@ class Run {
         const auto bad = first_non_finite(trial_.slope);
         if (bad >= 0) return fail_not_finite(bad, "its derivative is not: check the model's values");
       }
+      if (h_ == 0) h_ = detail::initial_step(system_, trial_, atol_, options_.rtol, method_.error_order, segment_end() - trial_.t);
       const double remaining = t_stop - trial_.t;
-      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() *
-                              std::max(std::abs(trial_.t), std::abs(t_stop));
+      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_stop));
       const double planned = std::max(std::min(h_, options_.max_step_d), shortest);
       // takes the last few spacings along, rather than leave a step of rounding errors
       const bool is_clipped = planned >= remaining - shortest;
       const double h = is_clipped ? remaining : planned;
 
       try_step_(trial_, h);
-      error_ = error_norm(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)),
-                          view(std::as_const(trial_.y_new)), view(std::as_const(atol_)), options_.rtol);
+      has_bad_slope_ = false;
+      double error = trial_.is_solvable ? error_norm_value(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)), view(std::as_const(trial_.y_new)),
+                                                           view(std::as_const(atol_)), options_.rtol)
+                                        : infinity;
       const double t_new = is_clipped ? t_stop : trial_.t + h;
-      if (error_.value <= 1 && !method_.gives_new_slope) add_new_slope(t_new);
+      if (error <= 1 && !method_.gives_new_slope && !add_new_slope(t_new)) error = infinity;
 
-      double factor = safety * std::pow(error_.value, -1.0 / (method_.error_order + 1));
-      if (error_.value <= 1) {
+      double factor = safety * std::pow(error, -1.0 / (method_.error_order + 1));
+      if (error <= 1) {
         ++solution_.stats.steps_accepted;
-        factor = std::clamp(factor, shrink_most, was_refused ? 1.0 : grow_most);
+        factor = std::clamp(factor, shrink_most, was_refused ? 1.0 : method_.grow_most);
         // the step before clipping is remembered: a short last step says nothing against a long next one
         h_ = is_clipped ? std::max(planned, h * factor) : h * factor;
         was_refused = false;
         trial_.t = t_new;
         trial_.y.swap(trial_.y_new);
         trial_.slope.swap(trial_.slope_new);
+        ++trial_.state_number;
       } else {
         ++solution_.stats.steps_refused;
         h_ = h * std::clamp(factor, shrink_most, safety);
         was_refused = true;
-        if (h_ < shortest) return fail_too_small(h_);
+        if (h_ < shortest) return fail_too_small(h_, std::isfinite(error));
       }
     }
     return true;
   }
 
-  /// A finite state with a non-finite slope is a dead end: found now, a shorter step may still avoid it.
-  void add_new_slope(double t_new) {
+  /// A finite state with a non-finite slope is a dead end: found now, a shorter step may still avoid it. The slope is the first
+  /// stage of the next step, so that asking for it now costs nothing but at the end of a segment.
+  bool add_new_slope(double t_new) {
     evaluate(t_new, trial_.y_new, trial_.slope_new);
-    const auto bad = first_non_finite(trial_.slope_new);
-    if (bad >= 0) error_ = {std::numeric_limits<double>::infinity(), static_cast<std::size_t>(bad)};
+    has_bad_slope_ = !all_finite(view(std::as_const(trial_.slope_new)));
+    return !has_bad_slope_;
+  }
+
+  /// The component that decided on the last step: of the largest error or not finite. Whether the step was accepted, and
+  /// y_new became y, does not matter: the norm takes the larger of the two.
+  std::ptrdiff_t worst() const {
+    if (!trial_.is_solvable) return -1;
+    if (has_bad_slope_) return first_non_finite(trial_.slope_new);
+    return static_cast<std::ptrdiff_t>(error_norm(view(trial_.error), view(trial_.y), view(trial_.y_new), view(atol_), options_.rtol).component);
+  }
+
+  double segment_end() const {
+    const auto& events = system_.event_times;
+    return trial_.segment < events.size() ? std::min(events[trial_.segment], t_last_) : t_last_;
   }
 
   void evaluate(double t, const Eigen::ArrayXd& y, Eigen::ArrayXd& slope) {
@@ -152,30 +179,27 @@ class Run {
       return fail(Status::interrupted, -1, "the run was asked to stop; start it again to have the rest");
     }
     if (steps < options_.max_steps) return true;
-    const auto worst = static_cast<std::ptrdiff_t>(error_.component);
-    return fail(
-        Status::max_steps, worst,
-        fmt::format("all {} steps are used up, component {} having the largest error: raise max_steps or "
-                    "rtol, or look for a rate constant that is far too large",
-                    steps, worst));
+    return fail(Status::max_steps, worst(),
+                fmt::format("all {} steps are used up, component {} having the largest error: raise max_steps or "
+                            "rtol, or look for a rate constant that is far too large",
+                            steps, worst()));
   }
 
-  bool fail_too_small(double h) {
-    const auto worst = static_cast<std::ptrdiff_t>(error_.component);
-    if (!std::isfinite(error_.value)) {
-      return fail_not_finite(worst,
-                             "no step is short enough to avoid it: check the model's values near this time");
+  bool fail_too_small(double h, bool is_finite) {
+    if (!trial_.is_solvable) {
+      return fail(Status::step_too_small, -1,
+                  "the linear system of an implicit step cannot be solved however short the step: check the derivatives of "
+                  "the right-hand side, or take an explicit method");
     }
-    return fail(
-        Status::step_too_small, worst,
-        fmt::format("component {} would need a step of {:.3g} d, too short to move the time: raise rtol or "
-                    "atol_factor, or look for a value that grows without bound",
-                    worst, h));
+    if (!is_finite) return fail_not_finite(worst(), "no step is short enough to avoid it: check the model's values near this time");
+    return fail(Status::step_too_small, worst(),
+                fmt::format("component {} would need a step of {:.3g} d, too short to move the time: raise rtol or "
+                            "atol_factor, or look for a value that grows without bound",
+                            worst(), h));
   }
 
   bool fail_not_finite(std::ptrdiff_t component, std::string_view what_to_try) {
-    return fail(Status::not_finite, component,
-                fmt::format("component {} is not finite; {}", component, what_to_try));
+    return fail(Status::not_finite, component, fmt::format("component {} is not finite; {}", component, what_to_try));
   }
 
   bool fail(Status status, std::ptrdiff_t component, const std::string& why) {
@@ -185,39 +209,38 @@ class Run {
     return false;
   }
 
-  const PiecewiseSystem& system_;
+  PiecewiseSystem system_;  ///< the caller's, with a linear solver if the method needs one
   const SolverOptions& options_;
   Solution& solution_;
   const Method& method_;
+  double t_last_;
+  std::unique_ptr<DenseLinearSolver> differences_;
   TryStep try_step_;
   Trial trial_;
   Eigen::ArrayXd atol_;
-  ErrorNorm error_;
-  double h_ = 0;  ///< next trial step before any clipping [d]
+  double h_ = 0;  ///< next trial step before any clipping [d]; 0: yet to be chosen
   bool slope_is_known_ = false;
+  bool has_bad_slope_ = false;  ///< of the last step
 };
 
 }  // namespace
 
-Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0,
-                   std::span<const double> output_times, const SolverOptions& options) {
+Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0, std::span<const double> output_times, const SolverOptions& options) {
   options.validate();
   detail::check_problem(system, y0, t0, output_times);
-  const auto rows = [&](std::size_t n) {
-    return RowMatrix::Constant(static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(system.size), nan);
-  };
+  const auto rows = [&](std::size_t n) { return RowMatrix::Constant(static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(system.size), nan); };
   Solution solution;
   solution.states = rows(output_times.size());
   solution.before_events = rows(system.event_times.size());
 
-  Run run(system, options, solution);
+  Run run(system, options, output_times.back(), solution);
   bool goes_on = run.start(y0, t0);
   for (std::size_t i = 0; goes_on && i < output_times.size(); ++i) {
     goes_on = run.advance_through_events(output_times[i]);
     if (goes_on) solution.states.row(static_cast<Eigen::Index>(i)) = run.now().y.transpose();
   }
   solution.t_reached = run.now().t;
-  solution.stats.rhs_calls = run.now().rhs_calls;
+  run.add_stats();
   return solution;
 }
 

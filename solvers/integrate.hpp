@@ -1,6 +1,5 @@
 #pragma once
 #include <Eigen/Core>
-
 #include <cstddef>
 #include <span>
 #include <string>
@@ -44,36 +43,38 @@ std::string_view to_string(Status);
 std::vector<std::string> solver_names();
 
 struct SolverOptions {
-  std::string method = "dopri5";   ///< one of solver_names()
-  double rtol = 1e-8;              ///< relative tolerance, 1e-14 < rtol < 1
-  double atol_factor = 1.0;        ///< multiplies every absolute tolerance, > 0
-  double initial_step_d = 1e-4;    ///< first trial step after every event [d], > 0
-  double max_step_d = 1.0;         ///< longest step [d], > 0
+  std::string method = "dopri5";      ///< one of solver_names()
+  double rtol = 1e-8;                 ///< relative tolerance, 1e-14 < rtol < 1
+  double atol_factor = 1.0;           ///< multiplies every absolute tolerance, > 0
+  double initial_step_d = 0;          ///< first trial step after every event [d], > 0; 0: chosen anew each time
+  double max_step_d = 1.0;            ///< longest step [d], > 0
   std::size_t max_steps = 2'000'000;  ///< accepted plus refused steps of one call, > 0
-  Callback<bool()> should_stop;    ///< asked now and then; true ends the run with Status::interrupted
+  Callback<bool()> should_stop;       ///< asked now and then; true ends the run with Status::interrupted
   /// Throws InputError naming the field, its value and what was expected.
   void validate() const;
 };
 
 struct SolverStats {
-  std::size_t steps_accepted = 0, steps_refused = 0, rhs_calls = 0;
+  std::size_t steps_accepted = 0, steps_refused = 0;
+  std::size_t rhs_calls = 0;                           ///< of the method and of its own differences; not those of a system's LinearSolver
+  std::size_t linearizations = 0, factorizations = 0;  ///< of linearly implicit methods
+  std::string method;                                  ///< what ran: "auto" is never among them
 };
 
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 struct Solution {
   Status status = Status::ok;
-  std::string message;          ///< a sentence for people; "" when ok
-  double t_reached = 0;         ///< [d]
+  std::string message;            ///< a sentence for people; "" when ok
+  double t_reached = 0;           ///< [d]
   std::ptrdiff_t component = -1;  ///< index of the component that failed (largest scaled error or first non-finite), -1 when ok
   SolverStats stats;
-  RowMatrix states;             ///< [n_times x size]; NaN where not reached; at an event time the value after the event
-  RowMatrix before_events;      ///< [n_events x size]; value just before each event; NaN where not reached
+  RowMatrix states;         ///< [n_times x size]; NaN where not reached; at an event time the value after the event
+  RowMatrix before_events;  ///< [n_events x size]; value just before each event; NaN where not reached
 };
 
 /// Integrates from (t0, y0) through every event in [t0, last output] and records at output_times (non-decreasing, >= t0).
 /// Events before t0 are skipped; an event at t0 acts at once. Throws InputError for unusable options or times.
-Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0,
-                   std::span<const double> output_times, const SolverOptions& options);
+Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0, std::span<const double> output_times, const SolverOptions& options);
 
 }  // namespace nkpk

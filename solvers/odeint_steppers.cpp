@@ -37,18 +37,14 @@ struct Rhs {
 // Dormand and Prince 1980, doi:10.1016/0771-050X(80)90013-3: order 5 with an estimate of order 4, 6 new
 // stages.
 TryStep make_dopri5(const PiecewiseSystem& system) {
-  return [&system, stepper = Dopri5()](Trial& s, double h) mutable {
-    stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, s.slope_new, h, s.error);
-  };
+  return [&system, stepper = Dopri5()](Trial& s, double h) mutable { stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, s.slope_new, h, s.error); };
 }
 
 // Fehlberg 1968, NASA TR R-287: odeint advances with the weights of order 8; the estimate is of order 7, 12
 // new stages. The estimate is 41/840 h (k1 + k11 - k12 - k13) and vanishes for a component whose slope
 // depends on time alone: there only max_step_d bounds the step.
 TryStep make_fehlberg78(const PiecewiseSystem& system) {
-  return [&system, stepper = Fehlberg78()](Trial& s, double h) mutable {
-    stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, h, s.error);
-  };
+  return [&system, stepper = Fehlberg78()](Trial& s, double h) mutable { stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, h, s.error); };
 }
 
 }  // namespace nkpk::detail

@@ -10,41 +10,45 @@ namespace nkpk::detail {
 
 /// All that one trial step reads and writes; each array [size].
 struct Trial {
-  explicit Trial(std::size_t size)
-      : y(static_cast<Eigen::Index>(size)),
-        slope(y.size()),
-        y_new(y.size()),
-        slope_new(y.size()),
-        error(y.size()) {}
+  explicit Trial(std::size_t size) : y(static_cast<Eigen::Index>(size)), slope(y.size()), y_new(y.size()), slope_new(y.size()), error(y.size()) {}
 
   std::size_t segment = 0;
-  double t = 0;               ///< [d]
-  Eigen::ArrayXd y, slope;    ///< in: state at t and its right-hand side
-  Eigen::ArrayXd y_new;       ///< out: state at t + h
-  Eigen::ArrayXd slope_new;   ///< out: right-hand side at (t + h, y_new), only where Method::gives_new_slope
-  Eigen::ArrayXd error;       ///< out: estimated error of y_new
-  std::size_t rhs_calls = 0;  ///< a method adds its own
+  std::size_t state_number = 0;                                       ///< another one whenever segment, t or y is; from 1
+  double t = 0;                                                       ///< [d]
+  Eigen::ArrayXd y, slope;                                            ///< in: state at t and its right-hand side
+  Eigen::ArrayXd y_new;                                               ///< out: state at t + h
+  Eigen::ArrayXd slope_new;                                           ///< out: right-hand side at (t + h, y_new), only where Method::gives_new_slope
+  Eigen::ArrayXd error;                                               ///< out: estimated error of y_new
+  bool is_solvable = true;                                            ///< out: false where a linear system could not be solved, and nothing else is filled
+  std::size_t rhs_calls = 0, linearizations = 0, factorizations = 0;  ///< a method adds its own
 };
 
-/// Fills the outputs of a trial for a step of length h [d]. Keeps nothing from one call to the next but
-/// scratch space, so that after a jump a fresh slope in the Trial is all it takes to start afresh.
+/// Fills the outputs of a trial for a step of length h [d]. What it keeps from one call to the next, as a linearization,
+/// holds for one Trial::state_number only, so that after a jump a fresh slope and number are all it takes to start afresh.
 using TryStep = std::function<void(Trial&, double h)>;
 
 struct Method {
   const char* name;
-  int error_order;       ///< error grows as h^(error_order + 1)
-  bool gives_new_slope;  ///< its last stage is that at (t + h, y_new), and counts in the error
+  int error_order;                          ///< error grows as h^(error_order + 1)
+  bool gives_new_slope;                     ///< its last stage is that at (t + h, y_new), and counts in the error
+  bool needs_linear;                        ///< asks PiecewiseSystem::linear
+  double grow_most;                         ///< a step is at most so many times as long as the one before
   TryStep (*make)(const PiecewiseSystem&);  ///< the system must outlive the result
 };
 
 TryStep make_dopri5(const PiecewiseSystem& system);
 TryStep make_fehlberg78(const PiecewiseSystem& system);
+TryStep make_rkc2(const PiecewiseSystem& system);
+TryStep make_rodas4(const PiecewiseSystem& system);
+TryStep make_rodas5p(const PiecewiseSystem& system);
 
 /// Throws InputError with the known names.
-const Method& find_method(const std::string& name);
+void check_method(const std::string& name);
+
+/// What `options.method` means for this system: "auto" chooses by what the system offers and by rtol.
+const Method& choose_method(const PiecewiseSystem& system, const SolverOptions& options);
 
 /// Throws InputError for sizes that do not fit, tolerances that are not positive and times out of order.
-void check_problem(const PiecewiseSystem& system, std::span<const double> y0, double t0,
-                   std::span<const double> output_times);
+void check_problem(const PiecewiseSystem& system, std::span<const double> y0, double t0, std::span<const double> output_times);
 
 }  // namespace nkpk::detail

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nkpk/solvers/dense_linear_solver.hpp"
 #include "nkpk/solvers/integrate.hpp"
 
 namespace nkpk::test {
@@ -20,15 +21,22 @@ struct Problem {
   std::function<void(std::size_t, std::span<double>)> jump = [](std::size_t, std::span<double>) {};
   double atol = 1e-12;
   double t0 = 0;
+  /// J row-major and df/dt at (segment, t, y), for a dense linear solver; without one there are differences.
+  std::function<void(std::size_t, double, std::span<const double>, std::span<double>, std::span<double>)> jacobian = {};
 
   Solution solve(const std::vector<double>& output_times, const SolverOptions& options = {}) const {
-    const std::vector<double> tolerances(y0.size(), atol);
+    return solve(output_times, options, std::vector<double>(y0.size(), atol));
+  }
+
+  Solution solve(const std::vector<double>& output_times, const SolverOptions& options, const std::vector<double>& tolerances) const {
     PiecewiseSystem system;
     system.size = y0.size();
     system.event_times = event_times;
     system.atol = tolerances;
     system.rhs = rhs;
     system.jump = jump;
+    DenseLinearSolver dense(system.size, DenseLinearSolver::Jacobian(jacobian));
+    if (jacobian) system.linear = dense.linear();
     return integrate(system, y0, t0, output_times, options);
   }
 };

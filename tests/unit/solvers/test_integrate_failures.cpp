@@ -178,7 +178,7 @@ TEST_CASE("a solution that blows up ends with a step too small to move the time"
     CHECK(s.component == 1);
     // a relative error of rtol in y moves the pole by less than rtol
     CHECK(std::abs(s.t_reached - 1) < static_cast<double>(s.stats.steps_accepted) * 1e-8);
-    CHECK(s.states(0, 1) == doctest::Approx(2).epsilon(1e-6));
+    CHECK(s.states(0, 1) == doctest::Approx(2).epsilon(std::max(1e-6, static_cast<double>(s.stats.steps_accepted) * 1e-8)));
     CHECK(s.states.row(1).array().isNaN().all());
     CHECK(contains(s.message, "component 1"));
   }
@@ -188,6 +188,7 @@ TEST_CASE("a run that is asked to stop stops within 64 steps") {
   int asked = 0;
   auto stop_at_third = [&] { return ++asked == 3; };
   SolverOptions options;
+  options.initial_step_d = 1e-4;
   options.max_step_d = 0.01;
   options.should_stop = stop_at_third;
   const Solution s = decay().solve({0.5, 100}, options);
@@ -221,7 +222,7 @@ TEST_CASE("an unusable option is named with its value and what was expected") {
   };
   const auto start = [](const std::string& field) { return "SolverOptions." + field + ": "; };
   CHECK(message([](auto& o) { o.method = "dopri4"; }) ==
-        start("method") + "unknown method \"dopri4\"; did you mean \"dopri5\"? known: dopri5, fehlberg78");
+        start("method") + "unknown method \"dopri4\"; did you mean \"dopri5\"? known: dopri5, fehlberg78, rkc2, rodas4, rodas5p, auto");
   for (const double bad : {1e-14, 1.0, -1.0, not_a_number}) {
     const auto text = message([&](auto& o) { o.rtol = bad; });
     CHECK(contains(text, start("rtol")));
@@ -230,7 +231,7 @@ TEST_CASE("an unusable option is named with its value and what was expected") {
   CHECK(contains(message([](auto& o) { o.rtol = 2.5; }), "2.5 is out of range"));
   for (const double bad : {0.0, -1.0, not_a_number, std::numeric_limits<double>::infinity()}) {
     CHECK(contains(message([&](auto& o) { o.atol_factor = bad; }), start("atol_factor")));
-    CHECK(contains(message([&](auto& o) { o.initial_step_d = bad; }), start("initial_step_d")));
+    if (bad != 0) CHECK(contains(message([&](auto& o) { o.initial_step_d = bad; }), start("initial_step_d")));
     CHECK(contains(message([&](auto& o) { o.max_step_d = bad; }), start("max_step_d")));
   }
   CHECK(contains(message([](auto& o) { o.max_steps = 0; }), start("max_steps") + "0 is out of range"));

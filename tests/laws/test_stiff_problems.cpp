@@ -219,9 +219,33 @@ TEST_CASE("rkc2 diffuses heat with few steps, where an explicit pair is bound by
   REQUIRE(explicit_pair.status == Status::ok);
   CHECK(largest_error(stabilised) < 1e-4);
   CHECK(largest_error(tighter) < largest_error(stabilised) / 5);
+  // the estimate grows as h^3: a tolerance 100 times smaller takes 100^(1/3) = 4.6 times as many steps
+  CHECK(tighter.stats.steps_accepted < 7 * stabilised.stats.steps_accepted);
   // dopri5 is stable up to h |lambda| = 3.3, here |lambda| = 4 / dx^2
   CHECK(static_cast<double>(explicit_pair.stats.steps_accepted) > 0.9 * t * 4 / (dx * dx) / 3.3);
   CHECK(stabilised.stats.rhs_calls < explicit_pair.stats.rhs_calls / 5);
+}
+
+TEST_CASE("rkc2 has order 2 with any number of stages, where the time drives the solution too") {
+  // y0 = exp(sin t); beside it a component at rest, whose rate k / h makes 1 + sqrt(1 + 1.54 * 1.2 k) stages
+  for (const double k : {1.0, 10.0, 100.0, 1000.0}) {
+    CAPTURE(k);
+    const auto wrong = [&](double steps_per_day) {
+      const Problem problem{.rhs =
+                                [&](std::size_t, double t, auto y, auto dydt) {
+                                  dydt[0] = y[0] * std::cos(t);
+                                  dydt[1] = -k * steps_per_day * y[1];
+                                },
+                            .y0 = {1, 0}};
+      const Solution s = problem.solve({1}, test::fixed_steps("rkc2", 1 / steps_per_day));
+      REQUIRE(s.stats.rhs_calls > steps_per_day * std::sqrt(1.54 * 1.2 * k));
+      return std::abs(s.states(0, 0) - std::exp(std::sin(1)));
+    };
+    for (const double n : {32, 64, 128}) {
+      CAPTURE(n);
+      CHECK(std::lround(std::log2(wrong(n) / wrong(2 * n))) == 2);
+    }
+  }
 }
 
 TEST_CASE("explicit and stabilised methods do a mildly stiff problem") {

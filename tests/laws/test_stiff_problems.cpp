@@ -205,7 +205,7 @@ TEST_CASE("rkc2 diffuses heat with few steps, where an explicit pair is bound by
                    },
                .y0 = {}};
   for (int i = 0; i < n; ++i) heat.y0.push_back(exact(i, 0));
-  heat.atol = 1e-6;
+  heat.atol = 1e-10;
   const double t = 0.3;
   const auto largest_error = [&](const Solution& s) {
     double largest = 0;
@@ -246,6 +246,28 @@ TEST_CASE("rkc2 has order 2 with any number of stages, where the time drives the
       CHECK(std::lround(std::log2(wrong(n) / wrong(2 * n))) == 2);
     }
   }
+}
+
+TEST_CASE("rkc2 looks for what is fast anew in every segment") {
+  // of two components at rest one is fast on the first day, the other on the second
+  const double k = 2000, steps_per_day = 100;
+  std::size_t calls = 0;
+  const Problem problem{.rhs =
+                            [&](std::size_t segment, double, auto, auto dydt) {
+                              if (segment == 1) ++calls;
+                              std::ranges::fill(dydt, 0.0);
+                            },
+                        .y0 = {1, 0, 0},
+                        .event_times = {1}};
+  Problem turns = problem;
+  turns.rhs = [&](std::size_t segment, double t, auto y, auto dydt) {
+    problem.rhs(segment, t, y, dydt);
+    dydt[0] = -y[0];
+    dydt[1] = -(segment == 0 ? k : 1) * y[1];
+    dydt[2] = -(segment == 1 ? k : 1) * y[2];
+  };
+  REQUIRE(turns.solve({2}, test::fixed_steps("rkc2", 1 / steps_per_day)).status == Status::ok);
+  CHECK(static_cast<double>(calls) > steps_per_day * std::sqrt(1.54 * k / steps_per_day));
 }
 
 TEST_CASE("explicit and stabilised methods do a mildly stiff problem") {

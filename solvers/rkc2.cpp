@@ -31,7 +31,10 @@ class Rkc2 {
         direction_(Eigen::ArrayXd::Zero(static_cast<Eigen::Index>(system.size))),
         y_before_(direction_.size()),
         y_last_(direction_.size()),
-        f_(direction_.size()) {}
+        f_(direction_.size()),
+        mixture_(direction_.size()) {
+    for (Eigen::Index i = 0; i < mixture_.size(); ++i) mixture_[i] = 0.1 * std::cos(static_cast<double>(i * i + 1));
+  }
 
   void operator()(Trial& s, double h) {
     const bool is_new = s.state_number != state_number_;
@@ -90,12 +93,13 @@ class Rkc2 {
     }
   }
 
-  /// Power method on differences of f, from where the last one ended, or from the slope.
+  /// Power method on differences of f, from where the last one ended and a mixture of everything: a direction without a part in
+  /// a fast component, as the slope is where that component rests, would never find it.
   double spectral_radius(Trial& s) {
     const double size = s.y.matrix().norm();
     const double length = std::sqrt(std::numeric_limits<double>::epsilon()) * (size > 0 ? size : 1);
-    if (!(direction_.matrix().norm() > 0) || !direction_.allFinite()) direction_ = s.slope;
-    if (!(direction_.matrix().norm() > 0)) direction_.setOnes();
+    const double before = direction_.matrix().norm();
+    direction_ = before > 0 && std::isfinite(before) ? direction_ / before + mixture_ : mixture_;
     double radius = 0;
     for (int i = 0; i < most_iterations; ++i) {
       y_last_ = s.y + direction_ * (length / direction_.matrix().norm());
@@ -119,7 +123,7 @@ class Rkc2 {
   const PiecewiseSystem& system_;
   std::size_t state_number_ = 0, segment_ = 0, n_steps_ = 0;
   double radius_ = 0;
-  Eigen::ArrayXd direction_, y_before_, y_last_, f_;
+  Eigen::ArrayXd direction_, y_before_, y_last_, f_, mixture_;
 };
 
 }  // namespace

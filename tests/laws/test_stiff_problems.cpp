@@ -205,7 +205,7 @@ TEST_CASE("rkc2 diffuses heat with few steps, where an explicit pair is bound by
                    },
                .y0 = {}};
   for (int i = 0; i < n; ++i) heat.y0.push_back(exact(i, 0));
-  heat.atol = 1e-6;
+  heat.atol = 1e-10;
   const double t = 0.3;
   const auto largest_error = [&](const Solution& s) {
     double largest = 0;
@@ -219,9 +219,55 @@ TEST_CASE("rkc2 diffuses heat with few steps, where an explicit pair is bound by
   REQUIRE(explicit_pair.status == Status::ok);
   CHECK(largest_error(stabilised) < 1e-4);
   CHECK(largest_error(tighter) < largest_error(stabilised) / 5);
+  // the estimate grows as h^3: a tolerance 100 times smaller takes 100^(1/3) = 4.6 times as many steps
+  CHECK(tighter.stats.steps_accepted < 7 * stabilised.stats.steps_accepted);
   // dopri5 is stable up to h |lambda| = 3.3, here |lambda| = 4 / dx^2
   CHECK(static_cast<double>(explicit_pair.stats.steps_accepted) > 0.9 * t * 4 / (dx * dx) / 3.3);
   CHECK(stabilised.stats.rhs_calls < explicit_pair.stats.rhs_calls / 5);
+}
+
+TEST_CASE("rkc2 has order 2 with any number of stages, where the time drives the solution too") {
+  // y0 = exp(sin t); beside it a component at rest, whose rate k / h makes 1 + sqrt(1 + 1.54 * 1.2 k) stages
+  for (const double k : {1.0, 10.0, 100.0, 1000.0}) {
+    CAPTURE(k);
+    const auto wrong = [&](double steps_per_day) {
+      const Problem problem{.rhs =
+                                [&](std::size_t, double t, auto y, auto dydt) {
+                                  dydt[0] = y[0] * std::cos(t);
+                                  dydt[1] = -k * steps_per_day * y[1];
+                                },
+                            .y0 = {1, 0}};
+      const Solution s = problem.solve({1}, test::fixed_steps("rkc2", 1 / steps_per_day));
+      REQUIRE(s.stats.rhs_calls > steps_per_day * std::sqrt(1.54 * 1.2 * k));
+      return std::abs(s.states(0, 0) - std::exp(std::sin(1)));
+    };
+    for (const double n : {32, 64, 128}) {
+      CAPTURE(n);
+      CHECK(std::lround(std::log2(wrong(n) / wrong(2 * n))) == 2);
+    }
+  }
+}
+
+TEST_CASE("rkc2 looks for what is fast anew in every segment") {
+  // of two components at rest one is fast on the first day, the other on the second
+  const double k = 2000, steps_per_day = 100;
+  std::size_t calls = 0;
+  const Problem problem{.rhs =
+                            [&](std::size_t segment, double, auto, auto dydt) {
+                              if (segment == 1) ++calls;
+                              std::ranges::fill(dydt, 0.0);
+                            },
+                        .y0 = {1, 0, 0},
+                        .event_times = {1}};
+  Problem turns = problem;
+  turns.rhs = [&](std::size_t segment, double t, auto y, auto dydt) {
+    problem.rhs(segment, t, y, dydt);
+    dydt[0] = -y[0];
+    dydt[1] = -(segment == 0 ? k : 1) * y[1];
+    dydt[2] = -(segment == 1 ? k : 1) * y[2];
+  };
+  REQUIRE(turns.solve({2}, test::fixed_steps("rkc2", 1 / steps_per_day)).status == Status::ok);
+  CHECK(static_cast<double>(calls) > steps_per_day * std::sqrt(1.54 * k / steps_per_day));
 }
 
 TEST_CASE("explicit and stabilised methods do a mildly stiff problem") {

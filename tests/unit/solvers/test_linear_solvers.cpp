@@ -186,6 +186,22 @@ TEST_CASE("an automatic first step is neither refused nor far too short, on any 
   }
 }
 
+TEST_CASE("an automatic first step asks for no slope beyond its segment, however slow the system") {
+  for (const auto& method : solver_names()) {
+    CAPTURE(method);
+    double latest = 0;
+    const Problem slow{.rhs =
+                           [&](std::size_t segment, double t, auto y, auto dydt) {
+                             if (segment == 0) latest = std::max(latest, t);
+                             dydt[0] = -1e-3 * y[0];
+                           },
+                       .y0 = {1},
+                       .event_times = {0.25}};
+    CHECK(slow.solve({1}, test::with_method(method, 1e-4)).status == Status::ok);
+    CHECK(latest <= 0.25);
+  }
+}
+
 TEST_CASE("auto takes an implicit method where there is a linear solver, and says what ran") {
   Relaxation implicit;
   CHECK(implicit.solve(1, test::with_method("auto", 1e-6)).stats.method == "rodas5p");

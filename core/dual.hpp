@@ -45,6 +45,12 @@ inline void combine_tangents(std::array<double, P>& to, const std::array<double,
 }  // namespace detail
 
 template <std::size_t P>
+struct Dual;
+/// Whether any tangent differs from 0.
+template <std::size_t P>
+bool moves(const Dual<P>& a);
+
+template <std::size_t P>
 struct Dual {
   double value = 0;
   std::array<double, P> tangent{};
@@ -109,6 +115,11 @@ struct Dual {
     Dual r = chain(a, f, by_a);
     detail::combine_tangents(r.tangent, b.tangent, [by_b](auto x, auto y) { return x + by_b * y; });
     return r;
+  }
+  friend Dual power(const Dual& a, const Dual& b) {
+    if (b.value != 0.5 || moves(b)) return pow(a, b);
+    const double root = std::sqrt(a.value);
+    return chain(a, root, a.value > 0 ? 0.5 / root : 0.0);
   }
   friend Dual max0(const Dual& a) { return a.value < 0 ? Dual(0.0) : a; }
   friend Dual if_positive(const Dual& x, const Dual& yes, const Dual& no) { return x.value > 0 ? yes : no; }

@@ -76,6 +76,11 @@ struct alignas((W & (~W + 1)) < 8 ? (W & (~W + 1)) * sizeof(double) : 8 * sizeof
     for (std::size_t i = 0; i < W; ++i) r.lane[i] = std::pow(a.lane[i], b.lane[i]);
     return r;
   }
+  friend Pack power(const Pack& a, const Pack& b) {
+    Pack r;
+    for (std::size_t i = 0; i < W; ++i) r.lane[i] = nkpk::power(a.lane[i], b.lane[i]);
+    return r;
+  }
   friend Pack max0(const Pack& a) {
     Pack r(a);
     for (double& x : r.lane) x = nkpk::max0(x);

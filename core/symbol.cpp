@@ -79,7 +79,7 @@ Symbol log(const Symbol& a) { return a.op() == Symbol::Op::number ? Symbol(std::
 Symbol sqrt(const Symbol& a) { return a.op() == Symbol::Op::number ? Symbol(std::sqrt(a.number())) : Symbol::make(Symbol::Op::sqrt, {a}); }
 
 Symbol pow(const Symbol& a, const Symbol& b) {
-  if (are_numbers(a, b)) return std::pow(a.number(), b.number());
+  if (are_numbers(a, b)) return power(a.number(), b.number());
   if (b.is_number(1)) return a;
   return Symbol::make(Symbol::Op::pow, {a, b});
 }
@@ -159,7 +159,7 @@ double Evaluation::compute(const Symbol& e) {
     case Op::exp: return std::exp(x[0]);
     case Op::log: return std::log(x[0]);
     case Op::sqrt: return std::sqrt(x[0]);
-    case Op::pow: return std::pow(x[0], x[1]);
+    case Op::pow: return power(x[0], x[1]);
     case Op::max0: return max0(x[0]);
     case Op::if_positive: return if_positive(x[0], x[1], x[2]);
     case Op::number:

@@ -44,6 +44,7 @@ class Symbol {
   friend Symbol log(const Symbol& a);
   friend Symbol sqrt(const Symbol& a);
   friend Symbol pow(const Symbol& a, const Symbol& b);
+  friend Symbol power(const Symbol& a, const Symbol& b) { return pow(a, b); }
   friend Symbol max0(const Symbol& a);
   friend Symbol if_positive(const Symbol& x, const Symbol& yes, const Symbol& no);
 

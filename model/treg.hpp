@@ -47,9 +47,8 @@ struct Treg {
   /// Gain of Treg [cells/uL/d]: T-cell help and IL-2.
   template <class T>
   static T gain(const T* y, const Params<T>& p, const T& T0, const Signals<T>& s) {
-    using std::pow;
     const T ratio = y[0] / p.R_cap;
-    return p.dR * p.R0 * pow(max0(s.t_total / T0), p.hR) + p.pRmax * s.il2_effective / (s.il2_effective + p.E2) * y[0] / (1.0 + ratio * ratio);
+    return p.dR * p.R0 * power(max0(s.t_total / T0), p.hR) + p.pRmax * s.il2_effective / (s.il2_effective + p.E2) * y[0] / (1.0 + ratio * ratio);
   }
 
   template <class T, class W>

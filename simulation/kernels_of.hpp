@@ -5,26 +5,27 @@
 namespace nkpk::detail {
 
 template <class T>
-void rhs(const Constants<T>& c, const ModuleSet& on, const Windows& w, const std::vector<InputRate<T>>& in, double t, const T* y, T* dy) {
-  right_hand_side(c, on, w, t, y, dy);
+void rhs(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, const std::vector<InputRate<T>>& in, double t, const T* y,
+         T* dy) {
+  compiled_rates(c, q.rates, on, w, t, y, dy);
   for (const auto& rate : in) dy[rate.state] += rate.rate;
 }
 
 template <class T>
-void jacobian(const Constants<T>& c, const LinearizationConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, SparseMatrix<T>& j, T* dfdt) {
+void jacobian(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, SparseMatrix<T>& j, T* dfdt) {
   const std::size_t n = c.n_states();
   for (std::size_t i = 0; i < n; ++i) dfdt[i] = T(0);
-  linearize(c, q, on, w, t, y, signals(c, on, w, y), j, dfdt);
+  linearize(c, q.jacobian, on, w, t, y, j, dfdt);
 }
 
 #define NKPK_KERNELS(Name, TARGET)                                                                                                       \
   template <class T>                                                                                                                     \
   struct Name {                                                                                                                          \
-    NKPK_FLATTEN TARGET static void rhs(const Constants<T>& c, const ModuleSet& on, const Windows& w, const std::vector<InputRate<T>>& in, \
+    NKPK_FLATTEN TARGET static void rhs(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, const std::vector<InputRate<T>>& in, \
                                         double t, const T* y, T* dy) {                                                                   \
-      detail::rhs(c, on, w, in, t, y, dy);                                                                                               \
+      detail::rhs(c, q, on, w, in, t, y, dy);                                                                                               \
     }                                                                                                                                    \
-    NKPK_FLATTEN TARGET static void linearize(const Constants<T>& c, const LinearizationConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, \
+    NKPK_FLATTEN TARGET static void linearize(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, \
                                               SparseMatrix<T>& j, T* dfdt) {                                                             \
       detail::jacobian(c, q, on, w, t, y, j, dfdt);                                                                                         \
     }                                                                                                                                    \

@@ -64,10 +64,10 @@ class Lifted {
       const auto& line = l.timeline_;
       segment += l.first_segment_;
       if constexpr (width == 1) {
-        l.kernels_.rhs(l.c_, line.awake[segment], line.windows[segment], line.rates[segment], t, y.data(), dy.data());
+        l.kernels_.rhs(l.c_, l.q_, line.awake[segment], line.windows[segment], line.rates[segment], t, y.data(), dy.data());
       } else {
         load<T>(y, l.y_);
-        l.kernels_.rhs(l.c_, line.awake[segment], line.windows[segment], line.rates[segment], t, l.y_.data(), l.dy_.data());
+        l.kernels_.rhs(l.c_, l.q_, line.awake[segment], line.windows[segment], line.rates[segment], t, l.y_.data(), l.dy_.data());
         store<T>(l.dy_, dy);
       }
     }
@@ -126,7 +126,7 @@ class Lifted {
     if constexpr (has_tangents<T>) {
       const T by = sign * only_tangents(when);
       if (!moves(by)) return;
-      kernels_.rhs(c_, timeline_.awake[event + 1], timeline_.windows[event], timeline_.rates[event], timeline_.times[event], y_.data(), dy_.data());
+      kernels_.rhs(c_, q_, timeline_.awake[event + 1], timeline_.windows[event], timeline_.rates[event], timeline_.times[event], y_.data(), dy_.data());
       for (std::size_t i = 0; i < n_; ++i) y_[i] += dy_[i] * by;
     }
   }
@@ -134,7 +134,7 @@ class Lifted {
   const Constants<T>& c_;
   const Timeline<T>& timeline_;
   const Kernels<T>& kernels_;
-  LinearizationConstants<T> q_;
+  CompiledConstants<T> q_;
   std::size_t n_;
   std::vector<T> y_, dy_, scratch_;
   std::vector<double> atol_;

@@ -71,14 +71,14 @@ struct Sparse {
 Sparse linearized(const Drawn& d, const ModuleSet& on, Isa isa = best_isa()) {
   Sparse m;
   m.dfdt.assign(d.y.size(), NAN);
-  const LinearizationConstants<double> q(d.s.constants);
+  const CompiledConstants<double> q(d.s.constants);
   kernels<double>(isa).linearize(d.s.constants, q, on, d.w, d.t, d.y.data(), m.j, m.dfdt.data());
   return m;
 }
 
 Eigen::MatrixXd dense(const Sparse& m, const Drawn& d) {
   Eigen::MatrixXd J = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(d.y.size()), static_cast<Eigen::Index>(d.y.size()));
-  visit_entries(m.j, d.s.cohorts.size(), [&](std::size_t i, std::size_t j, double v) { J(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = v; });
+  visit_entries(m.j, d.s.cohorts.size(), [&](std::size_t i, std::size_t j, double v) { J(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) += v; });
   return J;
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("every instruction set gives the same bits") {
   const auto bits = [&](Isa isa) {
     Sparse m = linearized(d, d.s.constants.modules, isa);
     std::vector<double> all(d.y.size());
-    kernels<double>(isa).rhs(d.s.constants, d.s.constants.modules, d.w, {}, d.t, d.y.data(), all.data());
+    kernels<double>(isa).rhs(d.s.constants, CompiledConstants<double>(d.s.constants), d.s.constants.modules, d.w, {}, d.t, d.y.data(), all.data());
     std::vector<double> x = all;
     kernels<double>(isa).factorize(d.s.constants.modules, 3, 12.5, m.j, m.lu);
     kernels<double>(isa).solve(d.s.constants.modules, 3, m.lu, x.data());

@@ -52,10 +52,8 @@ namespace nkpk {
 template <class T>
 const Kernels<T>& kernels(Isa isa) {
 #if NKPK_HAS_ISA_VARIANTS
-  // tangents come four at a time, which AVX2 holds
-  if constexpr (!has_tangents<T>)
-    if (isa == Isa::avx512) return detail::Avx512<T>::table;
-  if (isa != Isa::baseline) return detail::Avx2<T>::table;
+  if (isa == Isa::avx512) return detail::Avx512<T>::table;
+  if (isa == Isa::avx2) return detail::Avx2<T>::table;
 #else
   static_cast<void>(isa);
 #endif

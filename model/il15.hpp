@@ -15,6 +15,9 @@
 // kel is the loss that needs no lymphocytes; at baseline lymphocytes take fc of all. Without given IL-15,
 // 0 < x15 <= (1 + r)(1 + sup ind). N_tot = H_B + H_T + G_B + G_T + wD (D_B + D_T); cells in the lung and doomed cells do not
 // count (C17). ind is the window `il15_induction`.
+// Without `il15_dynamics` kel is 1e5 times as fast, so that x15 stays within 1e-5 of its quasi-steady state (1 + r)(1 + ind)/(1 + r S).
+// For comparison only: IL-15 is then wrong by up to a third or more, as it is slow where it matters (kel(1 + r S) is 7-10/d after
+// depletion, while an infusion changes S within half an hour); benchmarks/il15_quasi_steady.md.
 // Leaves out: the IL-15/IL-15Ra heterodimer as a species of its own, IL-7, N-803.
 
 namespace nkpk {
@@ -22,6 +25,7 @@ namespace nkpk {
 struct Il15 {
   static constexpr std::string_view name = "il15";
   enum : std::size_t { fold, depot };
+  static constexpr double quasi_steady_speed = 1e5;
   static constexpr std::array states{StateInfo{"il15_fold", "1", 1e-9, "plasma IL-15 over the patient's own baseline"},
                                      StateInfo{"il15_depot", "pg", 1e-3, "IL-15 given, in the subcutaneous depot"}};
 

@@ -92,11 +92,13 @@ struct Parameters {
 /// Mechanisms that can be switched off: a switched-off one neither publishes nor changes, its signals stay neutral.
 enum class Module : std::size_t {
   il15, il2, host_nk, t_cells, treg, rejection, abatacept, graft, irradiation,
-  fludarabine, cyclophosphamide, thiotepa, treosulfan, busulfan, exposure, infused_nk, count
+  fludarabine, cyclophosphamide, thiotepa, treosulfan, busulfan, exposure, infused_nk,
+  il15_dynamics,  ///< off: IL-15 at quasi-steady state, see il15.hpp
+  count
 };
 inline constexpr std::array<std::string_view, std::size_t(Module::count)> module_names{
     "il15", "il2", "host_nk", "t_cells", "treg", "rejection", "abatacept", "graft", "irradiation",
-    "fludarabine", "cyclophosphamide", "thiotepa", "treosulfan", "busulfan", "exposure", "infused_nk"};
+    "fludarabine", "cyclophosphamide", "thiotepa", "treosulfan", "busulfan", "exposure", "infused_nk", "il15_dynamics"};
 
 class ModuleSet {
  public:
@@ -238,6 +240,7 @@ Constants<T> prepare(const Parameters<T>& p, const Body<T>& body, const T& chi, 
   c.rejection = Rejection::prepare<T>(p.rejection, body);
   c.abatacept = Abatacept::prepare<T>(p.abatacept, body);
   c.il15 = Il15::prepare<T>(p, c.host_nk, body);
+  if (!modules.has(Module::il15_dynamics)) c.il15.kel = c.il15.kel * Il15::quasi_steady_speed;
   c.il2 = Il2::prepare<T>(p.il2, body);
   c.fludarabine = Fludarabine::prepare<T>(p.fludarabine, body);
   c.cyclophosphamide = Cyclophosphamide::prepare<T>(p.cyclophosphamide, body);

@@ -265,6 +265,10 @@ Scenario make_scenario(const Library& library, const Request& request) {
   ModuleSet modules;
   switch_off(request.without, modules);
   s.switched_off = request.without;
+  if (!modules.has(Module::il15_dynamics))
+    for (const Administration& a : s.administrations)
+      if (s.regimen.doses[a.dose].drug == "il15")
+        throw InputError("--without", "il15_dynamics cannot be switched off where IL-15 is given", "at quasi-steady state a dose of it would vanish at once");
   s.constants = prepare(s.p, body, chi_of(s.regimen.donor, s.p), s.lots, modules, s.parameters.linear_quadratic);
   std::vector<Entering<double>> entering;
   for (const auto& a : s.administrations) entering.push_back({a.entering, a.start_d, a.duration_d});

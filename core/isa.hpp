@@ -6,8 +6,10 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define NKPK_HAS_ISA_VARIANTS 1
-#define NKPK_TARGET_AVX2 __attribute__((target("arch=haswell")))
-#define NKPK_TARGET_AVX512 __attribute__((target("arch=skylake-avx512,prefer-vector-width=512")))
+// Features, not "arch=haswell": GCC inlines nothing compiled for one processor family into a function for another, and every
+// variant would be a jump to the plain code.
+#define NKPK_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2")))
+#define NKPK_TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,bmi,bmi2,prefer-vector-width=512")))
 #else
 #define NKPK_HAS_ISA_VARIANTS 0
 #define NKPK_TARGET_AVX2
@@ -28,7 +30,7 @@ inline Isa best_isa() {
   static const Isa best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
                                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")
                               ? Isa::avx512
-                          : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") ? Isa::avx2
+                          : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? Isa::avx2
                                                                                                                               : Isa::baseline;
   return best;
 #else

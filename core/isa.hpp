@@ -6,9 +6,10 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define NKPK_HAS_ISA_VARIANTS 1
-// by feature: GCC inlines nothing into a function for another processor family
-#define NKPK_TARGET_AVX2 __attribute__((target("avx2")))
-#define NKPK_TARGET_AVX512 __attribute__((target("avx2,avx512f,avx512vl,avx512dq,prefer-vector-width=512")))
+// Features, not "arch=haswell": GCC inlines nothing compiled for one processor family into a function for another, and every
+// variant would be a jump to the plain code.
+#define NKPK_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2")))
+#define NKPK_TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,bmi,bmi2,prefer-vector-width=512")))
 #else
 #define NKPK_HAS_ISA_VARIANTS 0
 #define NKPK_TARGET_AVX2
@@ -26,11 +27,11 @@ constexpr std::string_view to_string(Isa isa) { return isa == Isa::avx512 ? "avx
 /// The widest instruction set that this build has variants for and this processor runs.
 inline Isa best_isa() {
 #if NKPK_HAS_ISA_VARIANTS
-  static const Isa best = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                                  __builtin_cpu_supports("avx512dq")
+  static const Isa best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")
                               ? Isa::avx512
-                          : __builtin_cpu_supports("avx2") ? Isa::avx2
-                                                           : Isa::baseline;
+                          : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? Isa::avx2
+                                                                                                                              : Isa::baseline;
   return best;
 #else
   return Isa::baseline;

@@ -31,8 +31,10 @@ struct Sensitivities {
 /// Names: "host_nk.d0" and every other parameter of the model; "product.pmax" of all infused products together, moved by the same
 /// amount; of each administration of a dose together "dose.ID.amount", in the absolute unit of this patient, "dose.ID.start" and,
 /// of an infusion at a given amount, "dose.ID.duration" [d]. Derivatives pass through doses, survival after irradiation, the
-/// baseline and, by the jump formulae, the moments of events; exactly and not by differences. Where two events share a moment,
-/// those of the named dose move and keep their place in the order: a one-sided derivative where the order matters.
+/// baseline and, by the jump formulae, the moments of events; exactly and not by differences. Events that share a moment keep
+/// their order as they move: irradiation, graft, doses at once, then what begins or ends. Where two of them do not commute (cells
+/// infused from the moment of an irradiation on) this is the derivative on one side, and there is none on the other. At an output
+/// at the moment of a moving event it is that of the solution after the event.
 /// Dual numbers, four or twelve parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that
 /// values agree with a plain run within its tolerance, not to the bit.
 /// Throws InputError for unknown names, for a product parameter that every lot overrides and for unusable options.

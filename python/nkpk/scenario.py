@@ -231,10 +231,12 @@ class Scenario:
         """Forward sensitivities of every observable, (time, parameter), exact and not by differences.
 
         parameters:  "host_nk.d0" and every other parameter; "product.pmax" of all infused products together;
-                     "dose.ID.amount" of each administration of a dose, in this patient's absolute unit
+                     of each administration of a dose together "dose.ID.amount", in this patient's absolute unit,
+                     "dose.ID.start" and, of an infusion, "dose.ID.duration" at the same amount [d]
 
-        Values are in the observable's unit per parameter_unit; parameter_value is where they were taken. They pass through doses,
-        survival after irradiation and the baseline; event times and durations are fixed.
+        Values are in the observable's unit per parameter_unit; parameter_value is where they were taken (of a dose, its first
+        administration). They pass through doses, survival after irradiation, the baseline and the moments of events. At an output
+        at the moment of an event that moves, they are those of the solution after it.
 
         Raises nkpk.InputError for unknown names, nkpk.SolveError on a numerical failure; check=False returns NaN beyond it.
         """

@@ -1,34 +1,11 @@
 // Sensitivities against closed forms and central differences, through doses, irradiation and the baseline.
 #include "nkpk/core/error.hpp"
-#include "nkpk/simulation/sensitivity.hpp"
-#include "nkpk/simulation/simulate.hpp"
-#include "support/scenarios.hpp"
+#include "support/observed.hpp"
 
 using namespace nkpk;
 using namespace nkpk::test;
 
 namespace {
-
-std::size_t column(const Sensitivities& s, const std::string& observable) {
-  for (std::size_t k = 0; k < s.observables.size(); ++k)
-    if (s.observables[k].name == observable) return k;
-  FAIL("no observable " << observable);
-  return 0;
-}
-
-double derivative(const Sensitivities& s, std::size_t parameter, const std::string& observable, std::size_t i) {
-  return s.derivatives[parameter](static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(s, observable)));
-}
-double value(const Sensitivities& s, const std::string& observable, std::size_t i) {
-  return s.values(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(s, observable)));
-}
-
-std::size_t index_of(const Sensitivities& s, double day) {
-  for (std::size_t i = 0; i < s.times_d.size(); ++i)
-    if (std::abs(s.times_d[i] - day) < 1e-9) return i;
-  FAIL("no output on day " << day);
-  return 0;
-}
 
 Scenario daily(const std::string& regimen, std::vector<std::string> arms, std::vector<std::string> sets = {}) {
   Request request;
@@ -37,21 +14,6 @@ Scenario daily(const std::string& regimen, std::vector<std::string> arms, std::v
   request.sets = std::move(sets);
   request.output_step_d = 1;
   return make_scenario(Library(NKPK_SOURCE_DIR "/params"), request);
-}
-
-// All observables of a plain run, [n_times x n_observables].
-RowMatrix observables(const Scenario& s, const SolverOptions& options) {
-  const Trajectory t = simulate(s, options);
-  REQUIRE(t.ok());
-  RowMatrix all;
-  for (Eigen::Index i = 0; i < t.solution.states.rows(); ++i) {
-    std::vector<double> row;
-    visit_observables(s.constants, t.solution.states.row(i).data(), leukocytes_at(s.leukocytes, s.output_times_d[static_cast<std::size_t>(i)]),
-                      [&](const char*, const char*, const char*, const char*, double v) { row.push_back(v); });
-    if (i == 0) all.resize(t.solution.states.rows(), static_cast<Eigen::Index>(row.size()));
-    for (std::size_t k = 0; k < row.size(); ++k) all(i, static_cast<Eigen::Index>(k)) = row[k];
-  }
-  return all;
 }
 
 SolverOptions tight() {

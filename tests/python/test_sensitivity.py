@@ -26,6 +26,21 @@ def test_sensitivities_are_differences_of_simulations(scenario: nkpk.Scenario) -
     )
 
 
+def test_doses_move_and_last_longer(scenario: nkpk.Scenario) -> None:
+    d = scenario.sensitivity(["dose.nk.start", "dose.nk.duration", "host_nk.d0"], rtol=1e-10)
+    assert d["parameter_unit"].values.tolist() == ["d", "d", "1/d"]
+    np.testing.assert_allclose(d["parameter_value"].values, [0, 0.5 / 24, 0.069])
+    h = 1e-4  # d
+    up, down = (scenario.set("dose.nk.days", [by]).simulate(rtol=1e-10, atol_factor=1e-3).data["donor_nk_count"] for by in (h, -h))
+    exact = d["donor_nk_count"].sel(parameter="dose.nk.start")
+    days = [1, 3, 7, 14]  # away from every event
+    difference = (up.sel(time=days, method="nearest") - down.sel(time=days, method="nearest")) / (2 * h)
+    np.testing.assert_allclose(exact.sel(time=days, method="nearest"), difference, rtol=1e-5, atol=1e-5 * float(abs(exact).max()))
+    # given more slowly, half an infusion's delay: nothing else within the first order
+    late = d["donor_nk_count"].sel(parameter="dose.nk.duration")
+    np.testing.assert_allclose(late.sel(time=days, method="nearest"), exact.sel(time=days, method="nearest") / 2, rtol=0.05)
+
+
 def test_units_of_parameters_and_observables_stand_beside_the_numbers(scenario: nkpk.Scenario) -> None:
     d = scenario.sensitivity("host_nk.d0")
     assert d["parameter_unit"].values.tolist() == ["1/d"] and d["host_nk_count"].attrs["units"] == "cells/uL"
@@ -35,6 +50,10 @@ def test_units_of_parameters_and_observables_stand_beside_the_numbers(scenario: 
 def test_unknown_parameters_are_named(scenario: nkpk.Scenario) -> None:
     with pytest.raises(nkpk.InputError, match='unknown parameter "host_nk.d1"; did you mean "host_nk.d0"'):
         scenario.sensitivity("host_nk.d1")
+    with pytest.raises(nkpk.InputError, match='did you mean "dose.nk.duration"'):
+        scenario.sensitivity("dose.nk.durations")
+    with pytest.raises(nkpk.InputError, match='did you mean "dose.il2.start"'):  # injected: it has no duration
+        scenario.sensitivity("dose.il2.star")
 
 
 def test_a_failure_is_an_error_with_its_place_or_a_status(scenario: nkpk.Scenario) -> None:

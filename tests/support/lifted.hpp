@@ -9,7 +9,7 @@
 
 namespace nkpk::test {
 
-/// [n_times][n_states] from y0 at t0; every double of a state shares its absolute tolerance.
+/// [n_times][n_states] from y0 at t0; every double of a state shares its absolute tolerance. Every mechanism is awake throughout.
 template <FlatScalar T>
 std::vector<std::vector<T>> solved_in(const Constants<T>& c, const Timeline<T>& timeline, const std::vector<T>& y0, double t0,
                                       const std::vector<double>& times, double rtol) {
@@ -24,7 +24,7 @@ std::vector<std::vector<T>> solved_in(const Constants<T>& c, const Timeline<T>& 
   };
   auto jump = [&](std::size_t event, std::span<double> flat) {
     load<T>(flat, y);
-    apply_jumps(timeline.jumps[event], y.data(), n, scratch);
+    for (const auto& lines : timeline.jumps[event]) apply_jump(lines, y.data(), n, scratch);
     store<T>(y, flat);
   };
   std::vector<double> atol, start(n * width);
@@ -57,9 +57,9 @@ std::vector<std::vector<T>> solved_in(const Constants<T>& c, const std::vector<T
 template <FlatScalar T>
 std::vector<std::vector<T>> solved_in(const Scenario& s, const Parameters<T>& p, const std::vector<Cohort<T>>& lots, double rtol) {
   const Constants<T> c = prepare(p, Physiology::body(s.patient, p.physiology), chi_of(s.regimen.donor, p), lots, s.constants.modules, s.parameters.linear_quadratic);
-  std::vector<T> entering;
+  std::vector<Entering<T>> entering;
   for (const Administration& a : s.administrations)
-    entering.push_back(a.cohort < 0 ? T(a.amount) : viable_nk(T(a.amount), lots[static_cast<std::size_t>(a.cohort)].product));
+    entering.push_back({a.cohort < 0 ? T(a.amount) : viable_nk(T(a.amount), lots[static_cast<std::size_t>(a.cohort)].product), T(a.start_d), T(a.duration_d)});
   return solved_in(c, make_timeline(s, p, c, entering), initial_state(p, c), s.t_start_d, s.output_times_d, rtol);
 }
 

@@ -32,6 +32,7 @@ class Terms {
   Terms& operator+=(const Terms& b) { return *this = *this + b; }
   friend Terms exp(const Terms& a) { return std::exp(a.value_); }
   friend Terms pow(const Terms& a, const Terms& b) { return std::pow(a.value_, b.value_); }
+  friend Terms power(const Terms& a, const Terms& b) { return pow(a, b); }
   friend Terms max0(const Terms& a) { return {max0_of(a.value_), a.largest_}; }
   friend Terms if_positive(const Terms& a, const Terms& yes, const Terms& no) { return a.value_ > 0 ? yes : no; }
 

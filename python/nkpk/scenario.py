@@ -14,7 +14,7 @@ from nkpk import _core, tables
 from nkpk._core import InputError
 from nkpk.library import folder_text, library
 from nkpk.result import Result, SolveError
-from nkpk.tree import Group
+from nkpk.tree import Group, GroupsOfRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +73,7 @@ class Scenario:
     without: tuple[str, ...] = ()
     params: str = ""
     _built: _core.Scenario = field(init=False, repr=False, compare=False)
+    _forms: dict[str, xr.Dataset] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         core = _core.Scenario(
@@ -213,7 +214,8 @@ class Scenario:
         for text in scenario.warnings:
             warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
         origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps), tables.python_versions())
-        result = Result(Group.from_core(_core.simulate(scenario._built, options)), Group.from_core(origin))
+        root, run = _core.simulate(scenario._built, options)
+        result = Result(Group.from_core(root, GroupsOfRun(run)), Group.from_core(origin), scenario._forms)
         if check and result.status != "ok":
             raise SolveError(result)
         return result

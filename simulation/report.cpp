@@ -50,11 +50,9 @@ class Reader {
 
   double at_output(Curve f, std::size_t i) const { return outputs_[i][f]; }
 
-  /// By an integration from the last output.
-  double value(Curve f, double day) const {
-    const auto y = t_.at(day);
-    return read(y.data())[f];
-  }
+  /// By an integration from the last output; NaN for a day that is NaN.
+  Readings at(double day) const { return read(t_.at(day).data()); }
+  double value(Curve f, double day) const { return at(day)[f]; }
 
   /// Largest value of sign*f on the outputs for which `allowed` holds, refined between allowed neighbours.
   Extremum largest(Curve f, double sign, const std::function<bool(double)>& allowed) {
@@ -210,7 +208,8 @@ std::vector<Metric> report(const Trajectory& trajectory) {
       break;
     }
   // an infusion can lift the count by itself: the reader must see that this is no recovery
-  const bool infused_mostly = std::isfinite(recovery) && reader.value(donor, recovery) > 0.5 * reader.value(alc, recovery);
+  const Readings then = reader.at(recovery);
+  const bool infused_mostly = then[donor] > 0.5 * then[alc];
   m.push_back({"alc_recovery_day", "d", "first day after the nadir with 500 lymphocytes per uL or more", recovery, infused_mostly ? "*" : ""});
 
   const Extremum peak = reader.largest(fold, 1, everywhere);

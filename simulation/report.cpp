@@ -120,6 +120,7 @@ class Reader {
   }
 
   double polynomial(Curve f, double day) {
+    if (!(day >= times_.front() && day <= times_.back())) return NAN;  // a search over values that are not numbers ends anywhere
     const auto i = static_cast<std::size_t>(std::upper_bound(times_.begin(), times_.end(), day) - times_.begin()) - 1;
     if (times_[i] == day) return outputs_[i][f];
     const Piece& p = piece(f, i);

@@ -217,6 +217,22 @@ TEST_CASE("a failed run reports nothing that it did not reach") {
   }
 }
 
+TEST_CASE("a report that is stopped holds values of outputs or none") {
+  const Scenario s = scenario("sankoma", {});
+  Trajectory t = test::solved(s);
+  const auto whole = report(t);
+  for (int polls = 0; polls < 30; ++polls) {
+    CAPTURE(polls);
+    int left = polls;
+    const auto stop = [&left] { return left-- <= 0; };
+    t.options.should_stop = stop;
+    const auto m = report(t);
+    REQUIRE(m.size() == whole.size());
+    for (std::size_t i = 0; i < m.size(); ++i)
+      if (std::isfinite(m[i].value)) CHECK((m[i].value >= -7 && m[i].value <= 1e5));
+  }
+}
+
 TEST_CASE("nadirs are looked for up to day 60 only") {
   const auto cy = [](const std::string& id, const char* amount, const char* day) {
     return test::dose(id, "cyclophosphamide", "iv", "amount = '" + std::string(amount) + " mg/kg'\ndays = [" + day + "]\nduration = '1 h'");

@@ -5,7 +5,10 @@
 #include <fmt/ranges.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/version.hpp>
+#include <cassert>
 #include <cmath>
 #include <ctime>
 #include <fstream>
@@ -104,13 +107,51 @@ Group patient_group(const Scenario& s) {
   return g;
 }
 
+Group inputs_group(const Scenario& s) {
+  Text names, contents;
+  for (const auto& [name, content] : s.inputs) names.push_back(name), contents.push_back(content);
+  Group g;
+  g.arrays = {texts("input", "name of the input file", "input", names), texts("input_text", "exact text of the input file", "input", contents)};
+  return g;
+}
+
+/// The groups of a run that a scenario has before it is solved, in the order of the archive.
+struct Part {
+  const char* name;
+  Group (*make)(const Scenario&);
+};
+constexpr std::array of_scenario{Part{"events", events_group}, Part{"parameters", parameters_group}, Part{"patient", patient_group}, Part{"inputs", inputs_group}};
+
+Group states_group(const Trajectory& t) {
+  const Scenario& s = *t.scenario;
+  const auto n = s.output_times_d.size();
+  Group states;
+  for (std::size_t j = 0; j < t.states.size(); ++j) {
+    std::vector<double> column(n, NAN);
+    if (s.constants.modules.has(t.states[j].module))
+      for (std::size_t i = 0; i < n; ++i) column[i] = t.solution.states(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j));
+    states.arrays.push_back(numbers(t.states[j].name, cf_unit(t.states[j].unit), t.states[j].doc, "time", std::move(column)));
+    states.arrays.back().attributes["absolute_tolerance"] = t.states[j].atol;
+  }
+  return states;
+}
+
+Group report_group(const std::vector<Metric>& metrics) {
+  Group summary;
+  for (const Metric& metric : metrics) {
+    summary.arrays.push_back(scalar(metric.name, cf_unit(metric.unit), metric.title, metric.value));
+    if (!metric.qualifier.empty()) summary.arrays.back().attributes["qualifier"] = metric.qualifier;
+  }
+  return summary;
+}
+
 #ifdef __clang__
 constexpr const char* compiler = "clang++ " __VERSION__;
 #else
 constexpr const char* compiler = "g++ " __VERSION__;
 #endif
 
-std::string cpu_model() {
+std::string read_cpu_model() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
@@ -120,16 +161,32 @@ std::string cpu_model() {
 }  // namespace
 
 Group describe(const Scenario& s) {
-  Text names, contents;
-  for (const auto& [name, content] : s.inputs) names.push_back(name), contents.push_back(content);
-  Group inputs;
-  inputs.arrays = {texts("input", "name of the input file", "input", names), texts("input_text", "exact text of the input file", "input", contents)};
   Group all;
-  all.groups = {{"events", events_group(s)}, {"parameters", parameters_group(s)}, {"patient", patient_group(s)}, {"inputs", inputs}};
+  for (const auto& [name, make] : of_scenario) all.groups.emplace_back(name, make(s));
   return all;
 }
 
+std::vector<std::string> group_names() {
+  std::vector<std::string> names{"states", "report"};
+  for (const auto& part : of_scenario) names.emplace_back(part.name);
+  return names;
+}
+
+Group group_of(const Trajectory& t, const std::string& name, const std::vector<Metric>& metrics) {
+  if (name == "states") return states_group(t);
+  if (name == "report") return report_group(metrics);
+  const auto part = std::find_if(of_scenario.begin(), of_scenario.end(), [&](const Part& p) { return name == p.name; });
+  assert(part != of_scenario.end());
+  return part->make(*t.scenario);
+}
+
 Group to_group(const Trajectory& t, const std::vector<Metric>& metrics) {
+  Group run = run_group(t);
+  for (const std::string& name : group_names()) run.groups.emplace_back(name, group_of(t, name, metrics));
+  return run;
+}
+
+Group run_group(const Trajectory& t) {
   const Scenario& s = *t.scenario;
   const auto n = s.output_times_d.size();
   const std::size_t n_cohorts = s.cohorts.size();
@@ -199,22 +256,6 @@ Group to_group(const Trajectory& t, const std::vector<Metric>& metrics) {
   for (const auto& c : s.cohorts) starts.push_back(c.start_d), dosed.push_back(c.nk_dosed);
   run.arrays.push_back(numbers("cohort_start", "days", "start of the infusion", "cohort", starts));
   run.arrays.push_back(numbers("cohort_nk_dosed", "cells", "viable NK cells dosed", "cohort", dosed));
-
-  Group states;
-  for (std::size_t j = 0; j < t.states.size(); ++j) {
-    std::vector<double> column(n, NAN);
-    if (s.constants.modules.has(t.states[j].module))
-      for (std::size_t i = 0; i < n; ++i) column[i] = t.solution.states(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j));
-    states.arrays.push_back(numbers(t.states[j].name, cf_unit(t.states[j].unit), t.states[j].doc, "time", std::move(column)));
-    states.arrays.back().attributes["absolute_tolerance"] = t.states[j].atol;
-  }
-  Group summary;
-  for (const Metric& metric : metrics) {
-    summary.arrays.push_back(scalar(metric.name, cf_unit(metric.unit), metric.title, metric.value));
-    if (!metric.qualifier.empty()) summary.arrays.back().attributes["qualifier"] = metric.qualifier;
-  }
-  run.groups = {{"states", states}, {"report", summary}};
-  for (auto& group : describe(s).groups) run.groups.push_back(std::move(group));
   return run;
 }
 
@@ -243,6 +284,7 @@ Group to_group(const Sensitivities& d) {
 
 Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra) {
   const std::time_t now = std::time(nullptr);
+  static const std::string cpu = read_cpu_model();  // once per process: reading it takes longer than all the rest
   utsname machine{};
   uname(&machine);
   Group g;
@@ -253,7 +295,7 @@ Group provenance(const std::string& command_line, const std::map<std::string, st
                   {"boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
                   {"eigen", fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
                   {"system", fmt::format("{} {} {}", machine.sysname, machine.release, machine.machine)},
-                  {"cpu", cpu_model()},
+                  {"cpu", cpu},
                   {"threads", std::int64_t{1}}};
   for (const auto& [key, value] : extra) g.attributes[key] = value;
   return g;

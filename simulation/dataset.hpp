@@ -12,6 +12,12 @@ namespace nkpk {
 /// One run as named arrays with units: what archives hold and Python reads. docs/archive_format.md lists the content.
 Group to_group(const Trajectory& trajectory, const std::vector<Metric>& metrics);
 
+/// Its parts, for who does not need all at once: the run without groups, the names of its groups in their order, and each group.
+/// `metrics` are read by the group "report" alone; the name must be one of group_names().
+Group run_group(const Trajectory& trajectory);
+std::vector<std::string> group_names();
+Group group_of(const Trajectory& trajectory, const std::string& name, const std::vector<Metric>& metrics);
+
 /// Sensitivities as arrays over (time, parameter), one per observable, in its unit per `parameter_unit`.
 Group to_group(const Sensitivities& sensitivities);
 

@@ -1,10 +1,15 @@
 #include "nkpk/simulation/report.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/math/tools/minima.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <string_view>
+
+#include "nkpk/solvers/chebyshev.hpp"
 
 namespace nkpk {
 namespace {
@@ -15,24 +20,42 @@ constexpr double settling_d = 1;              // C33: the 24 h after the end of 
 constexpr double beside_d = 1e-3;             // a minute and a half
 constexpr double auc_end_d = 28, report_day_d = 28;
 
-using Curve = std::function<double(const double* y)>;
+/// The observables that a report reads, in the order of their names.
+enum Curve : std::size_t { donor, alc, fold, host, auc };
+constexpr std::array<std::string_view, 5> curve_names{"donor_nk_count", "alc", "il15_fold", "host_nk_count", "donor_nk_auc"};
+constexpr std::size_t n_curves = curve_names.size();
+using Readings = std::array<double, n_curves>;
 
 struct Extremum {
   double value = NAN, day = NAN;
 };
 
+/// The curves between two outputs: their values at Chebyshev points.
+struct Piece {
+  std::vector<double> times;
+  std::array<std::vector<double>, n_curves> values;
+  std::array<bool, n_curves> is_accurate{};
+};
+constexpr std::size_t fewest_intervals = 8, most_intervals = 32;
+
 class Reader {
  public:
-  explicit Reader(const Trajectory& t) : t_(t), times_(t.scenario->output_times_d) {}
-
-  double value(const Curve& f, double day) const {
-    const auto y = t_.at(day);
-    return f(y.data());
+  explicit Reader(const Trajectory& t) : t_(t), times_(t.scenario->output_times_d) {
+    const auto row = [&](std::size_t i) { return t_.solution.states.row(static_cast<Eigen::Index>(i)).data(); };
+    visit_observables(t.scenario->constants, row(0), Leukocytes{}, [&](const char* name, const char*, const char*, const char*, double) {
+      slots_.push_back(static_cast<std::size_t>(std::find(curve_names.begin(), curve_names.end(), name) - curve_names.begin()));
+    });
+    for (std::size_t i = 0; i < times_.size(); ++i) outputs_.push_back(read(row(i)));
   }
-  double at_output(const Curve& f, std::size_t i) const { return f(t_.solution.states.row(static_cast<Eigen::Index>(i)).data()); }
+
+  double at_output(Curve f, std::size_t i) const { return outputs_[i][f]; }
+
+  /// By an integration from the last output; NaN for a day that is NaN.
+  Readings at(double day) const { return read(t_.at(day).data()); }
+  double value(Curve f, double day) const { return at(day)[f]; }
 
   /// Largest value of sign*f on the outputs for which `allowed` holds, refined between allowed neighbours.
-  Extremum largest(const Curve& f, double sign, const std::function<bool(double)>& allowed) const {
+  Extremum largest(Curve f, double sign, const std::function<bool(double)>& allowed) {
     std::size_t best = times_.size();
     double best_value = -INFINITY;
     for (std::size_t i = 0; i < times_.size(); ++i) {
@@ -47,54 +70,101 @@ class Reader {
     if (best > 0 && allowed(times_[best - 1])) left = times_[best - 1];
     if (best + 1 < times_.size() && allowed(times_[best + 1])) right = times_[best + 1];
     if (right > left) {
-      constexpr int bits = 20;
-      std::uintmax_t iterations = 60;
-      const auto [day, value] = boost::math::tools::brent_find_minima([&](double d) { return -sign * this->value(f, d); }, left, right, bits, iterations);
+      const auto [value, day] = found(f, [&](const auto& curve) {
+        constexpr int bits = 20;
+        std::uintmax_t iterations = 60;
+        return boost::math::tools::brent_find_minima([&](double d) { return -sign * curve(d); }, left, right, bits, iterations).first;
+      });
       // a maximum that lies just beside an output, such as the last moment before an event, is shown as that day
       const double shown = std::abs(day - left) < beside_d ? left : std::abs(day - right) < beside_d ? right : std::abs(day - times_[best]) < beside_d ? times_[best] : day;
-      if (-value > best_value) e = {-sign * value, shown};
+      if (sign * value > best_value) e = {value, shown};
     }
     return e;
   }
 
   /// Where f crosses `level` between two outputs that lie on different sides of it.
-  double crossing(const Curve& f, double level, std::size_t i) const {
-    const auto g = [&](double day) { return this->value(f, day) - level; };
+  double crossing(Curve f, double level, std::size_t i) {
     const double a = times_[i], b = times_[i + 1];
-    const double fa = g(a), fb = g(b);
+    const double fa = at_output(f, i) - level, fb = at_output(f, i + 1) - level;
     if (fa == 0) return a;
     if (!(fa * fb < 0)) return b;
-    std::uintmax_t iterations = 60;
-    const auto [low, high] = boost::math::tools::toms748_solve(g, a, b, fa, fb, boost::math::tools::eps_tolerance<double>(40), iterations);
-    return 0.5 * (low + high);
+    return found(f, [&](const auto& curve) {
+      std::uintmax_t iterations = 60;
+      const auto g = [&](double d) { return curve(d) - level; };
+      const auto [low, high] = boost::math::tools::toms748_solve(g, a, b, fa, fb, boost::math::tools::eps_tolerance<double>(40), iterations);
+      return 0.5 * (low + high);
+    }).day;
   }
 
   const std::vector<double>& times() const { return times_; }
 
+  Readings read(const double* y) const {
+    std::array<double, n_curves + 1> all;  // the last one takes what no metric needs
+    all.fill(NAN);
+    std::size_t j = 0;
+    visit_observables(t_.scenario->constants, y, Leukocytes{}, [&](const char*, const char*, const char*, const char*, double v) { all[slots_[j++]] = v; });
+    Readings wanted;
+    std::copy_n(all.begin(), n_curves, wanted.begin());
+    return wanted;
+  }
+
  private:
+  /// The day that `search` finds on the polynomials, and the exact value there. Where they differ, the search is repeated on exact values.
+  template <class Search>
+  Extremum found(Curve f, const Search& search) {
+    const auto smooth = [&](double d) { return polynomial(f, d); };
+    const double day = search(smooth), exact = value(f, day);
+    if (std::abs(smooth(day) - exact) <= 10 * t_.options.rtol * std::abs(exact)) return {exact, day};
+    const double again = search([&](double d) { return value(f, d); });
+    return {value(f, again), again};
+  }
+
+  double polynomial(Curve f, double day) {
+    if (!(day >= times_.front() && day <= times_.back())) return NAN;  // a search over values that are not numbers ends anywhere
+    const auto i = static_cast<std::size_t>(std::upper_bound(times_.begin(), times_.end(), day) - times_.begin()) - 1;
+    if (times_[i] == day) return outputs_[i][f];
+    const Piece& p = piece(f, i);
+    return p.is_accurate[f] ? chebyshev::value(p.times, p.values[f], day) : value(f, day);
+  }
+
+  /// Between outputs i and i + 1, where no event lies; made once for all curves, with more points when f needs them.
+  const Piece& piece(Curve f, std::size_t i) {
+    Piece& p = pieces_[i];
+    if (p.times.empty()) p = with_intervals(i, fewest_intervals);
+    while (!p.is_accurate[f] && p.times.size() <= most_intervals) p = with_intervals(i, 2 * (p.times.size() - 1));
+    return p;
+  }
+
+  Piece with_intervals(std::size_t i, std::size_t n) const {
+    Piece p{chebyshev::points(times_[i], times_[i + 1], n), {}, {}};
+    const RowMatrix states = t_.within(i, p.times);
+    for (Eigen::Index j = 0; j < states.rows(); ++j) {
+      const Readings r = read(states.row(j).data());
+      for (std::size_t f = 0; f < n_curves; ++f) p.values[f].push_back(r[f]);
+    }
+    for (std::size_t f = 0; f < n_curves; ++f) {
+      // twice the points square the error: 0.1 sqrt(rtol) with half of them is 0.01 rtol with all
+      const auto magnitude = [](double a, double b) { return std::abs(a) < std::abs(b); };
+      const auto [least, most] = std::minmax_element(p.values[f].begin(), p.values[f].end(), magnitude);
+      const double largest = std::abs(*most), scale = std::max(std::abs(*least), 1e-6 * largest);
+      p.is_accurate[f] = chebyshev::error_of_half(p.times, p.values[f]) <= 0.1 * std::sqrt(t_.options.rtol * scale * largest);
+    }
+    return p;
+  }
+
   const Trajectory& t_;
   const std::vector<double>& times_;
+  std::vector<std::size_t> slots_;  ///< of each observable, its place among the curves
+  std::vector<Readings> outputs_;
+  std::map<std::size_t, Piece> pieces_;
 };
-
-// The observable of that name; looked up once, read as often as needed.
-Curve observable(const Scenario& s, const std::string& wanted) {
-  return [&s, wanted](const double* y) {
-    double result = NAN;
-    visit_observables(s.constants, y, Leukocytes{}, [&](const char* name, const char*, const char*, const char*, double value) {
-      if (wanted == name) result = value;
-    });
-    return result;
-  };
-}
 
 }  // namespace
 
 std::vector<Metric> report(const Trajectory& trajectory) {
   const Scenario& s = *trajectory.scenario;
-  const Reader reader(trajectory);
+  Reader reader(trajectory);
   const auto& times = reader.times();
-  const Curve donor = observable(s, "donor_nk_count"), alc = observable(s, "alc"), fold = observable(s, "il15_fold"),
-              host = observable(s, "host_nk_count"), auc = observable(s, "donor_nk_auc");
   const bool infused = !s.cohorts.empty();
   const double first = infused ? s.cohorts.front().start_d : INFINITY;
   const auto settled = [&](double t) {
@@ -139,7 +209,8 @@ std::vector<Metric> report(const Trajectory& trajectory) {
       break;
     }
   // an infusion can lift the count by itself: the reader must see that this is no recovery
-  const bool infused_mostly = std::isfinite(recovery) && reader.value(donor, recovery) > 0.5 * reader.value(alc, recovery);
+  const Readings then = reader.at(recovery);
+  const bool infused_mostly = then[donor] > 0.5 * then[alc];
   m.push_back({"alc_recovery_day", "d", "first day after the nadir with 500 lymphocytes per uL or more", recovery, infused_mostly ? "*" : ""});
 
   const Extremum peak = reader.largest(fold, 1, everywhere);
@@ -148,7 +219,7 @@ std::vector<Metric> report(const Trajectory& trajectory) {
   const Extremum low = reader.largest(host, -1, early);
   m.push_back({"host_nk_nadir", "cells/uL", "lowest host NK count up to day 60", low.value});
   m.push_back({"host_nk_nadir_day", "d", "day of the lowest host NK count", low.day});
-  m.push_back({"host_nk_day_28", "cells/uL", "host NK count on day 28", s.t_end_d >= report_day_d ? host(trajectory.before(report_day_d).data()) : NAN});
+  m.push_back({"host_nk_day_28", "cells/uL", "host NK count on day 28", s.t_end_d >= report_day_d ? reader.read(trajectory.before(report_day_d).data())[host] : NAN});
 
   for (const SurvivalReport& r : s.regimen.reports) {
     double share = NAN;

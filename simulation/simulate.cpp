@@ -42,18 +42,23 @@ std::vector<double> Trajectory::before(double t) const {
 
 std::vector<double> Trajectory::at(double t) const {
   const auto& times = scenario->output_times_d;
-  const std::size_t n = scenario->constants.n_states();
-  if (!(t >= times.front() && t <= times.back())) return std::vector<double>(n, NAN);
+  if (!(t >= times.front() && t <= times.back())) return std::vector<double>(scenario->constants.n_states(), NAN);
   const auto i = static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), t) - times.begin()) - 1;
-  std::vector<double> y = row(solution.states, i);
-  if (times[i] == t || !std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); })) return y;
-  // every event time is an output time, and y is the state after it
+  if (times[i] == t) return row(solution.states, i);
+  const double one[] = {t};
+  return row(within(i, one), 0);
+}
+
+RowMatrix Trajectory::within(std::size_t i, std::span<const double> times) const {
+  const double start = scenario->output_times_d[i];
+  const std::vector<double> y = row(solution.states, i);
+  if (!std::all_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); }))
+    return RowMatrix::Constant(static_cast<Eigen::Index>(times.size()), solution.states.cols(), NAN);
+  // every event time is an output time, and y is the state after it: from one output to the next there is none to cross
   const auto& events = scenario->timeline.times;
-  const auto segment = static_cast<std::size_t>(std::upper_bound(events.begin(), events.end(), times[i]) - events.begin());
+  const auto segment = static_cast<std::size_t>(std::upper_bound(events.begin(), events.end(), start) - events.begin());
   Lifted<double> lifted(scenario->constants, scenario->timeline);
-  const double end[] = {t};
-  const Solution piece = integrate(lifted.piece(segment), y, times[i], end, options);
-  return row(piece.states, 0);
+  return integrate(lifted.piece(segment), y, start, times, options).states;
 }
 
 }  // namespace nkpk

@@ -1,4 +1,5 @@
 #pragma once
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct Trajectory {
   bool ok() const { return solution.status == Status::ok; }
   /// The state [n_states] at any time from start to end, after an event at that time; NaN where the solution failed.
   std::vector<double> at(double t_d) const;
+  /// The states [n_times x n_states] at non-decreasing times from output i to the next one, in a single integration; at the next
+  /// one before an event there. NaN where it failed.
+  RowMatrix within(std::size_t i, std::span<const double> times_d) const;
   /// The state [n_states] just before event k of the timeline.
   std::vector<double> before_event(std::size_t k) const;
   /// The state just before time t: before an event at t, else at t.

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from nkpk import tables
-from nkpk.tree import Tree, in_memory
+from nkpk.tree import Array, Tree, in_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,10 @@ class Result:
     Made by `Scenario.simulate`, `nkpk.simulate` and `nkpk.open`.
     """
 
-    def __init__(self, tree: Tree, provenance: Tree) -> None:
-        self._tree, self._provenance = tree, provenance
+    _forms: dict[str, xr.Dataset] | None = None  # shared by the runs of a scenario, see tables.filled
+
+    def __init__(self, tree: Tree, provenance: Tree, forms: dict[str, xr.Dataset] | None = None) -> None:
+        self._tree, self._provenance, self._forms = tree, provenance, forms
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_tree": in_memory(self._tree), "_provenance": in_memory(self._provenance)}
@@ -38,13 +40,19 @@ class Result:
     @cached_property
     def data(self) -> xr.Dataset:
         """Observables over `time` [days] and, where they belong to an infusion, `cohort`; attrs units, long_name, lloq."""
-        return tables.dataset(dict(self._tree.arrays), {}, self.attrs)
+        return self._dataset("data", self._tree, {}, self.attrs)
 
     @cached_property
     def states(self) -> xr.Dataset:
         """The states of the model over `time` [days]; those of mechanisms that are switched off are NaN."""
         time = {"time": self._tree.arrays["time"]}
-        return tables.dataset(dict(self._tree.groups["states"].arrays), time, {})
+        return self._dataset("states", self._tree.groups["states"], time, {})
+
+    def _dataset(self, key: str, tree: Tree, coordinates: dict[str, Array], attrs: dict[str, Any]) -> xr.Dataset:
+        arrays = dict(tree.arrays)
+        if self._forms is None:
+            return tables.dataset(arrays, coordinates, attrs)
+        return tables.filled(self._forms, key, arrays, coordinates, attrs)
 
     def to_dataframe(self, units_in_names: bool = False) -> pd.DataFrame:
         """Observables as columns, index: day. Units in `.attrs["units"]`, and in the column names when asked for."""

@@ -14,7 +14,7 @@ from nkpk import _core, tables
 from nkpk._core import InputError
 from nkpk.library import folder_text, library
 from nkpk.result import Result, SolveError
-from nkpk.tree import Group
+from nkpk.tree import Group, GroupsOfRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +73,8 @@ class Scenario:
     without: tuple[str, ...] = ()
     params: str = ""
     _built: _core.Scenario = field(init=False, repr=False, compare=False)
+    _forms: dict[str, xr.Dataset] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _variant: tuple[tuple | None, Scenario | None] = field(init=False, repr=False, compare=False, default=(None, None))
 
     def __post_init__(self) -> None:
         core = _core.Scenario(
@@ -200,20 +202,13 @@ class Scenario:
 
         Raises nkpk.InputError for unusable options. Ctrl-C stops a long run.
         """
-        scenario = self
-        off = _texts(without)
-        if days is not None or output_step is not None or off:
-            scenario = replace(
-                self,
-                days=self.days if days is None else float(days),
-                output_step=self.output_step if output_step is None else float(output_step),
-                without=self.without + tuple(name for name in off if name not in self.without),
-            )
+        scenario = self._with(days, output_step, _texts(without))
         options = _solver_options(solver, rtol, atol_factor, max_steps)
         for text in scenario.warnings:
             warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
         origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps), tables.python_versions())
-        result = Result(Group.from_core(_core.simulate(scenario._built, options)), Group.from_core(origin))
+        root, run = _core.simulate(scenario._built, options)
+        result = Result(Group.from_core(root, GroupsOfRun(run)), Group.from_core(origin), scenario._forms)
         if check and result.status != "ok":
             raise SolveError(result)
         return result
@@ -249,6 +244,21 @@ class Scenario:
             raise SolveError(SimpleNamespace(status=a["status"], message=a["message"], t_reached=a["t_reached_d"],
                                              failed_state=a["failed_state"], data=data))  # fmt: skip
         return data
+
+    def _with(self, days: float | None, output_step: float | None, off: tuple[str, ...]) -> Scenario:
+        """The scenario that is simulated. The last variant is kept: building one reads files and takes longer than the run."""
+        if days is None and output_step is None and not off:
+            return self
+        wanted = (
+            self.days if days is None else float(days),
+            self.output_step if output_step is None else float(output_step),
+            self.without + tuple(name for name in off if name not in self.without),
+        )
+        key, variant = self._variant
+        if variant is None or key != wanted:
+            variant = replace(self, days=wanted[0], output_step=wanted[1], without=wanted[2])
+            object.__setattr__(self, "_variant", (wanted, variant))
+        return variant
 
     def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int) -> str:
         """The run as a line of Python, for the archive."""

@@ -68,6 +68,21 @@ def dataset(arrays: dict[str, Array], coordinates: dict[str, Array], attrs: dict
     )
 
 
+def filled(forms: dict[str, xr.Dataset], key: str, arrays: dict[str, Array], coordinates: dict[str, Array], attrs: dict) -> xr.Dataset:
+    """As `dataset`, from a form: a dataset with names, units and coordinates but no numbers, kept in `forms` under `key`.
+
+    Runs of one scenario differ in numbers and `attrs` alone. The first makes the form, the others are spared xarray's checks of
+    names, dimensions and indexes, which take longer than the run.
+    """
+    form = forms.get(key)
+    if form is None:
+        empty = {n: a if a.dims == (n,) else a._replace(values=np.broadcast_to(np.nan, a.values.shape)) for n, a in arrays.items()}
+        form = forms.setdefault(key, dataset(empty, coordinates, {}))
+    data = form.copy(data={name: arrays[name].values for name in form.data_vars})
+    data.attrs = attrs
+    return data
+
+
 def over_time(arrays: dict[str, Array], units_in_names: bool) -> pd.DataFrame:
     """Every array over time as columns; arrays over time and infusion as one column per infusion: "NAME[nk-1]"."""
     import pandas as pd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from nkpk import _core
 from nkpk._core import InputError
 
 # these belong to HDF5 and netCDF, not to us; docs/archive_format.md
@@ -41,15 +42,39 @@ class Group:
 
     attrs: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
-    groups: dict[str, Tree] = field(default_factory=dict)
+    groups: Mapping[str, Tree] = field(default_factory=dict)
 
     @classmethod
-    def from_core(cls, group: Mapping[str, Any]) -> Group:
+    def from_core(cls, group: Mapping[str, Any], groups: Mapping[str, Tree] | None = None) -> Group:
+        """`groups` stands in for those of `group` where these are made later."""
         return cls(
             group["attrs"],
             {name: Array(*entry) for name, entry in group["arrays"].items()},
-            {name: cls.from_core(child) for name, child in group["groups"].items()},
+            {name: cls.from_core(child) for name, child in group["groups"].items()} if groups is None else groups,
         )
+
+
+class GroupsOfRun(Mapping[str, Tree]):
+    """The groups of a run that the extension holds, each made when first asked for. A copy or a pickle holds all of them."""
+
+    def __init__(self, run: _core.Run) -> None:
+        self._run = run
+        self._made: dict[str, Group] = {}
+
+    def __getitem__(self, name: str) -> Group:
+        if name not in self._made:
+            # of two threads that ask at once, both get the first answer
+            self._made.setdefault(name, Group.from_core(self._run.group(name)))
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_core.group_names())
+
+    def __len__(self) -> int:
+        return len(_core.group_names())
+
+    def __reduce__(self) -> tuple:
+        return dict, (dict(self),)
 
 
 def to_core(tree: Tree) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 
 #include "support/scenarios.hpp"
 
@@ -33,13 +35,15 @@ Scenario scenario(const std::string& regimen, std::vector<std::string> arms, std
   return make_scenario(test::library(), request);
 }
 
-double observed(const Trajectory& t, std::size_t i, const std::string& wanted) {
-  const std::vector<double> y(t.solution.states.row(static_cast<long>(i)).begin(), t.solution.states.row(static_cast<long>(i)).end());
+double observed(const Scenario& s, const double* y, const std::string& wanted) {
   double result = NAN;
-  visit_observables(t.scenario->constants, y.data(), Leukocytes{}, [&](const char* name, const char*, const char*, const char*, double v) {
+  visit_observables(s.constants, y, Leukocytes{}, [&](const char* name, const char*, const char*, const char*, double v) {
     if (wanted == name) result = v;
   });
   return result;
+}
+double observed(const Trajectory& t, std::size_t i, const std::string& wanted) {
+  return observed(*t.scenario, t.solution.states.row(static_cast<Eigen::Index>(i)).data(), wanted);
 }
 
 /// The plain search: no refinement, no roots.
@@ -103,6 +107,60 @@ TEST_CASE("the report of a coarse run is what a fine grid shows") {
   }
 }
 
+TEST_CASE("the states within an output interval are those of single integrations and end before the event") {
+  const Scenario s = scenario("sankoma", {});
+  const Trajectory t = test::solved(s, 1e-10);
+  std::size_t event = 0;
+  while (s.timeline.jumps[event].empty()) ++event;
+  const double day = s.timeline.times[event];
+  const auto i = static_cast<std::size_t>(std::find(s.output_times_d.begin(), s.output_times_d.end(), day) - s.output_times_d.begin());
+  REQUIRE(i > 0);
+  const double start = s.output_times_d[i - 1], middle = 0.5 * (start + day);
+  const double times[] = {start, middle, day};
+  const RowMatrix states = t.within(i - 1, times);
+  const auto same = [&](Eigen::Index row, const std::vector<double>& expected) {
+    for (std::size_t j = 0; j < expected.size(); ++j) CHECK(states(row, static_cast<Eigen::Index>(j)) == doctest::Approx(expected[j]).epsilon(1e-8).scale(1e-6));
+  };
+  same(0, t.at(start));
+  same(1, t.at(middle));
+  same(2, t.before_event(event));
+}
+
+TEST_CASE("no value between the outputs lies beyond the reported extrema, and each is taken on its day") {
+  for (const auto& [regimen, arms] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"radboud-ucb", {"high-il2"}}, {"sysu-ucb", {}}, {"sankoma", {}}, {"peking-aml", {}}, {"rogachev-hsct", {"tbi"}}})
+    for (const double step : {0.1, 0.5}) {
+      CAPTURE(regimen);
+      CAPTURE(step);
+      const Scenario s = scenario(regimen, arms, {}, step);
+      const Trajectory t = test::solved(s);
+      const auto m = report(t);
+      const auto value_on = [&](const char* curve, double day) { return observed(s, t.at(day).data(), curve); };
+      for (const auto& [name, on, curve, sign] : std::vector<std::tuple<const char*, const char*, const char*, double>>{
+               {"donor_nk_cmax", "donor_nk_tmax", "donor_nk_count", 1},
+               {"alc_nadir", "alc_nadir_day", "alc", -1},
+               {"il15_peak_fold", "il15_peak_day", "il15_fold", 1},
+               {"host_nk_nadir", "host_nk_nadir_day", "host_nk_count", -1}}) {
+        CAPTURE(name);
+        const double reported = value(m, name), day = value(m, on);
+        // a maximum within beside_d of an output is shown on it, where an event may have changed the value
+        const auto& outputs = s.output_times_d;
+        if (!std::binary_search(outputs.begin(), outputs.end(), day)) CHECK(value_on(curve, day) == doctest::Approx(reported).epsilon(1e-9));
+        // 33 samples in the output intervals beside it
+        const auto next = static_cast<std::size_t>(std::upper_bound(outputs.begin(), outputs.end(), day) - outputs.begin());
+        for (std::size_t i = next < 2 ? 0 : next - 2; i < std::min(next + 1, outputs.size() - 1); ++i) {
+          if (std::string(name) == "donor_nk_cmax" && outputs[i] < s.cohorts.back().end_d + 1 - 1e-9) continue;
+          if (sign < 0 && outputs[i + 1] > 60) continue;
+          std::vector<double> times;
+          for (int j = 0; j <= 32; ++j) times.push_back(std::min(outputs[i] + (outputs[i + 1] - outputs[i]) * j / 32, outputs[i + 1]));
+          const RowMatrix states = t.within(i, times);
+          for (Eigen::Index j = 0; j + 1 < states.rows(); ++j)
+            CHECK(sign * observed(s, states.row(j).data(), curve) <= sign * reported + 1e-6 * std::abs(reported));
+        }
+      }
+    }
+}
+
 TEST_CASE("the largest count is not looked for within infusions and the 24 h after them") {
   const Scenario s = scenario("radboud-ucb", {"no-il2"});
   const auto m = report(test::solved(s));
@@ -156,6 +214,22 @@ TEST_CASE("a failed run reports nothing that it did not reach") {
   for (const char* name : {"donor_nk_cmax", "alc_nadir", "host_nk_day_28", "donor_nk_auc_0_28", "il15_peak_fold", "donor_nk_last_day_above_1"}) {
     CAPTURE(name);
     CHECK(std::isnan(value(m, name)));
+  }
+}
+
+TEST_CASE("a report that is stopped holds values of outputs or none") {
+  const Scenario s = scenario("sankoma", {});
+  Trajectory t = test::solved(s);
+  const auto whole = report(t);
+  for (int polls = 0; polls < 30; ++polls) {
+    CAPTURE(polls);
+    int left = polls;
+    const auto stop = [&left] { return left-- <= 0; };
+    t.options.should_stop = stop;
+    const auto m = report(t);
+    REQUIRE(m.size() == whole.size());
+    for (std::size_t i = 0; i < m.size(); ++i)
+      if (std::isfinite(m[i].value)) CHECK((m[i].value >= -7 && m[i].value <= 1e5));
   }
 }
 

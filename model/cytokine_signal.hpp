@@ -85,7 +85,7 @@ struct CytokineSignal {
     return c;
   }
 
-  template <class T, class W>
+  template <class T, class W = double>
   static void derive(const Constants<T>& c, const WindowsOf<W>& w, Signals<T>& s) {
     s.il2_effective = s.il2_IU_per_L * (1.0 - w.steroid * (1.0 - c.fs2));
     s.il2_local = s.il2_effective / (1.0 + s.treg / c.R50);

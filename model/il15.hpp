@@ -83,7 +83,7 @@ struct Il15 {
     s.il15_fold = y[fold];
   }
 
-  template <class T, class W>
+  template <class T, class W = double>
   static void add_rates(const T* y, const Constants<T>& c, const WindowsOf<W>& w, const Signals<T>& s, T* dy) {
     const T S = c.wNK * s.nk_sink / c.N0 + (1.0 - c.wNK) * s.t_total / c.T0;
     const T absorbed = c.ka * y[depot];

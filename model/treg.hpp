@@ -51,7 +51,7 @@ struct Treg {
     return p.dR * p.R0 * power(max0(s.t_total / T0), p.hR) + p.pRmax * s.il2_effective / (s.il2_effective + p.E2) * y[0] / (1.0 + ratio * ratio);
   }
 
-  template <class T, class W>
+  template <class T, class W = double>
   static void add_rates(const T* y, const Params<T>& p, const T& T0, const WindowsOf<W>& w, const Signals<T>& s, T* dy) {
     dy[0] += gain(y, p, T0, s) - (p.dR + s.kill.treg + w.treg_depletion) * y[0];
   }

@@ -16,9 +16,11 @@ LAYERS = {
     "core": set(),
     "solvers": {"core"},
     "model": {"core"},
+    "generate": {"core", "model"},
+    "generated": {"model"},  # what generate/ writes into the build folder
     "dosing": {"core"},
     "archive": {"core"},
-    "simulation": {"core", "model", "dosing", "solvers"},
+    "simulation": {"core", "model", "generated", "dosing", "solvers"},
     "cli": {"core", "dosing", "solvers", "simulation", "archive"},
     "bindings": {"core", "dosing", "solvers", "simulation", "archive"},
 }

@@ -42,7 +42,7 @@ std::string variable(const std::string& name) {
   if (name.starts_with("p:")) return face("mathrm", text);
   if (text.starts_with(of_cohort)) return face("mathsf", text.substr(of_cohort.size()) + "_k");
   if (name.starts_with("c:")) return face("mathsf", text);
-  if (name.starts_with("y:infused_") && text.ends_with(one_cohort)) text.replace(text.size() - one_cohort.size(), one_cohort.size(), "_k");
+  if ((name.starts_with("y:infused_") || name.starts_with("r:infused_")) && text.ends_with(one_cohort)) text.replace(text.size() - one_cohort.size(), one_cohort.size(), "_k");
   if (name.starts_with("m:")) text = "leukocytes." + text;
   if (name.starts_with("w:")) text = "window." + text;
   return face("mathit", text);
@@ -72,6 +72,7 @@ class Document {
     rates();
     doses();
     observables();
+    for (std::size_t at = 0; (at = text_.find("\n\n\n", at)) != std::string::npos;) text_.erase(at, 1);
     return text_;
   }
 
@@ -109,7 +110,7 @@ class Document {
     in_.leukocytes = {Symbol::variable("m:host"), Symbol::variable("m:graft"), Symbol::variable("m:monocytes_host"), Symbol::variable("m:monocytes_graft"),
                       Symbol::variable("m:blasts")};
     e_ = equations(in_);
-    for (const auto* list : {&e_.computed, &e_.first, &e_.second, &e_.observables})
+    for (const auto* list : {&e_.computed, &e_.first, &e_.second, &e_.own, &e_.observables})
       for (const Equation& e : *list)
         if (e.value.op() != Symbol::Op::variable) each_.name(e.value, e.name), all_.name(e.value, e.name);
   }
@@ -138,7 +139,7 @@ class Document {
     for (const Equation& e : e_.computed) {
       const std::string path = bare(e.name), group = path.starts_with(of_cohort) ? "infused_nk" : path.find('.') == std::string::npos ? "general" : path.substr(0, path.find('.'));
       if (!groups.contains(group)) order.push_back(group);
-      groups[group].push_back({variable(e.name), each_.text(e.value), e.unit});
+      groups[group].push_back({variable(e.name), each_.text(e.value, e.name), e.unit});
     }
     for (const std::string& group : order) {
       heading(group, 3);
@@ -160,7 +161,7 @@ class Document {
       // a signal with the name of the state that it is needs no line
       const bool is_state = e.value.op() == Symbol::Op::variable && bare(e.value.name()) == bare(e.name);
       row({"`" + bare(e.name) + "`", e.unit, e.title + (is_state ? ": the state" : "")});
-      if (!is_state) lines.push_back({variable(e.name), all_.text(e.value), ""});
+      if (!is_state) lines.push_back({variable(e.name), all_.text(e.value, e.name), ""});
     }
     text_ += "\n";
     block(lines);
@@ -171,8 +172,9 @@ class Document {
     paragraph("Infusions add a constant rate to the states that they enter (below).");
     for (std::size_t m = 0; m < std::size_t(Module::count); ++m) {
       std::vector<Line> lines;
-      std::string rows;
       heading(std::string(module_names[m]), 3);
+      for (const Equation& e : e_.own)
+        if (static_cast<std::size_t>(e.module) == m) lines.push_back({variable(e.name), each_.text(e.value, e.name), e.unit});
       table_head({"state", "unit", "", "before treatment"});
       for (std::size_t i = 0; i < e_.states.size(); ++i) {
         const Equation& y = e_.states[i];
@@ -240,7 +242,7 @@ class Document {
       const std::string name = of_infusion ? e.name.substr(0, e.name.size() - one_cohort.size()) : e.name;
       const auto comma = e.title.rfind(", infusion");
       row({"`" + name + "`", e.unit, (of_infusion ? e.title.substr(0, comma) + ", by infusion" : e.title) + (is_state ? ": the state" : "")});
-      if (!is_state) lines.push_back({face("mathit", of_infusion ? name + "_k" : name), (of_infusion ? each_ : all_).text(e.value), ""});
+      if (!is_state) lines.push_back({face("mathit", of_infusion ? name + "_k" : name), (of_infusion ? each_ : all_).text(e.value, e.name), ""});
     }
     text_ += "\n";
     block(lines);

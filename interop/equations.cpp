@@ -95,8 +95,25 @@ Equations equations(const SymbolicInputs& in) {
   CytokineSignal::derive(c.nk, in.windows, s);
   Signals<Symbol>::visit_second_rank(s, take(e.second));
 
+  const Symbol day = Symbol::variable("day");
+  const auto own = [&e](const std::string& key, const char* unit, const std::string& title, Module module, const Symbol& value) {
+    if (value.op() != Symbol::Op::number) e.own.push_back({"r:" + key, unit, title, value, module});
+  };
+  if (c.modules.has(Module::treg))
+    own("treg.gain", "cells/uL/d", "gain of Treg by help of T cells and by IL-2", Module::treg, Treg::gain(e.y.data() + at::treg, c.treg, c.T0, s));
+  if (c.modules.has(Module::rejection))
+    own("rejection.drive", "1", "share of the priming that the donor cells at hand give", Module::rejection, Rejection::drive(c.rejection, s));
+  if (c.modules.has(Module::infused_nk) && c.n_cohorts() > 0) {
+    own("infused_nk.rho", "1/d", "loss of infused NK to the host's immune system", Module::infused_nk, InfusedNk::rejection_rate(c.infused_nk, s));
+    for (std::size_t k = 0; k < c.n_cohorts(); ++k) {
+      const auto turnover = InfusedNk::turnover(day, c.infused_nk.cohorts[k], c.infused_nk, s);
+      own(fmt::format("infused_nk.p_{}", k + 1), "1/d", fmt::format("proliferation of infused NK, infusion {}", k + 1), Module::infused_nk, turnover.p);
+      own(fmt::format("infused_nk.d_{}", k + 1), "1/d", fmt::format("death of infused NK, infusion {}", k + 1), Module::infused_nk, turnover.d);
+    }
+  }
+
   std::vector<Symbol> rates(e.y.size());
-  rates_from(c, c.modules, in.windows, Symbol::variable("day"), e.y.data(), s, rates.data());
+  rates_from(c, c.modules, in.windows, day, e.y.data(), s, rates.data());
   for (std::size_t i = 0; i < entries.size(); ++i)
     if (c.modules.has(entries[i].module)) e.rates.push_back({"y:" + entries[i].name, entries[i].unit, entries[i].doc, rates[i], entries[i].module});
 
@@ -104,11 +121,10 @@ Equations equations(const SymbolicInputs& in) {
     if (!holds_nan(value)) e.observables.push_back({key, unit, title, value});
   };
   visit_observables(c, e.y.data(), in.leukocytes, [&](const char* key, const char* unit, auto, const char* title, const Symbol& value) { observe(key, unit, title, value); });
-  if (c.modules.has(Module::infused_nk))
-    for (std::size_t k = 0; k < c.n_cohorts(); ++k) {
-      observe(fmt::format("donor_nk_cohort_count_{}", k + 1), "cells/uL", fmt::format("infused NK cells in blood, infusion {}", k + 1), cohort_count(c, e.y.data(), k));
-      observe(fmt::format("infused_cells_body_{}", k + 1), "cells", fmt::format("infused NK cells in lung, blood and tissue, infusion {}", k + 1), cohort_body(e.y.data(), k));
-    }
+  for (std::size_t k = 0; k < c.n_cohorts(); ++k) {
+    observe(fmt::format("donor_nk_cohort_count_{}", k + 1), "cells/uL", fmt::format("infused NK cells in blood, infusion {}", k + 1), cohort_count(c, e.y.data(), k));
+    observe(fmt::format("infused_cells_body_{}", k + 1), "cells", fmt::format("infused NK cells in lung, blood and tissue, infusion {}", k + 1), cohort_body(e.y.data(), k));
+  }
   return e;
 }
 

@@ -14,6 +14,7 @@
 //   c:host_nk.ktr    a constant that is computed once from given numbers
 //   y:host_blood     a state
 //   s:il15_fold      a signal
+//   r:infused_nk.p_1  what a mechanism computes for several of its rates
 //   w:steroid        a window
 //   m:host           other leukocytes, an input
 //   day              time
@@ -47,6 +48,7 @@ struct Equations {
   /// Signals by rank; those that a switched-off mechanism leaves neutral are not listed. Before the first rank stands what several of
   /// its signals share, the kill by each drug.
   std::vector<Equation> first, second;
+  std::vector<Equation> own;          ///< what a mechanism computes from signals for several of its rates
   std::vector<Equation> rates;        ///< as states: value = dy/dt, without infusions
   std::vector<Equation> observables;  ///< NaN ones, which were not computed, are left out
 };

@@ -29,7 +29,17 @@ std::string bracketed(const std::string& text) {
 
 }  // namespace
 
-std::string LatexWriter::write_sum(const Symbol& e) const {
+const std::string* LatexWriter::name_of(const Symbol& e) {
+  const auto found = named_.find(structure_.of(e));
+  return found == named_.end() ? nullptr : &found->second;
+}
+
+std::string LatexWriter::text(const Symbol& e, const std::string& of) {
+  const std::string* name = name_of(e);
+  return name && *name != of ? write(e, sum) : write_in_full(e, sum);
+}
+
+std::string LatexWriter::write_sum(const Symbol& e) {
   const auto& x = e.arguments();
   const std::string left = write(x[0], sum);
   if (e.op() == Op::subtract) return left + " - " + write(x[1], product);
@@ -38,10 +48,10 @@ std::string LatexWriter::write_sum(const Symbol& e) const {
   return right.starts_with("-") ? left + " - " + right.substr(1) : left + " + " + right;
 }
 
-std::string LatexWriter::write_product(const Symbol& e) const {
+std::string LatexWriter::write_product(const Symbol& e) {
   std::vector<Symbol> factors;
   const auto visit = [&](auto&& self, const Symbol& x) -> void {
-    if (x.op() != Op::multiply || (x.identity() != e.identity() && named_.contains(x.identity()))) return factors.push_back(x);
+    if (x.op() != Op::multiply || (x.identity() != e.identity() && name_of(x))) return factors.push_back(x);
     for (const Symbol& argument : x.arguments()) self(self, argument);
   };
   visit(visit, e);
@@ -49,10 +59,10 @@ std::string LatexWriter::write_product(const Symbol& e) const {
   std::string text;
   for (std::size_t i = 0; i < factors.size(); ++i) {
     std::size_t power = 1;
-    while (i + 1 < factors.size() && factors[i + 1].identity() == factors[i].identity()) ++power, ++i;
+    while (i + 1 < factors.size() && structure_.of(factors[i + 1]) == structure_.of(factors[i])) ++power, ++i;
     const bool is_first = text.empty();
     // the sign of a first factor needs no brackets: it is that of the product
-    std::string one = is_first && power == 1 && factors[i].op() == Op::negate ? "-" + write(factors[i].arguments()[0], product) : write(factors[i], factor);
+    std::string one = is_first && power == 1 && factors[i].op() == Op::negate && !name_of(factors[i]) ? "-" + write(factors[i].arguments()[0], product) : write(factors[i], factor);
     if (power > 1) {
       const bool is_plain = factors[i].op() == Op::variable || one.starts_with("(") || one.starts_with("\\left(");
       one = fmt::format("{}^{{{}}}", is_plain ? one : bracketed(one), power);
@@ -62,9 +72,12 @@ std::string LatexWriter::write_product(const Symbol& e) const {
   return text;
 }
 
-std::string LatexWriter::write(const Symbol& e, Precedence needed, bool is_top) const {
-  if (!is_top)
-    if (const auto found = named_.find(e.identity()); found != named_.end()) return variable_(found->second);
+std::string LatexWriter::write(const Symbol& e, Precedence needed) {
+  const std::string* name = name_of(e);
+  return name ? variable_(*name) : write_in_full(e, needed);
+}
+
+std::string LatexWriter::write_in_full(const Symbol& e, Precedence needed) {
   const auto& x = e.arguments();
   const auto whole = [&](std::size_t i) { return write(x[i], sum); };
   const auto at_most = [&](Precedence own, const std::string& text) { return own < needed ? bracketed(text) : text; };

@@ -3,7 +3,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "nkpk/core/symbol.hpp"
+#include "nkpk/interop/structure.hpp"
 
 namespace nkpk {
 
@@ -12,18 +12,22 @@ class LatexWriter {
  public:
   explicit LatexWriter(std::function<std::string(const std::string&)> variable) : variable_(std::move(variable)) {}
 
-  /// From now on this expression, where it is part of another, is written as the variable. It must outlive the writer.
-  void name(const Symbol& e, const std::string& variable) { named_.try_emplace(e.identity(), variable); }
-  std::string text(const Symbol& e) const { return write(e, sum, true); }
+  /// From now on this expression is written as the variable, but where the variable itself is defined. The first name stays.
+  void name(const Symbol& e, const std::string& variable) { named_.try_emplace(structure_.of(e), variable); }
+  /// An expression; of the variable `of` where it defines one.
+  std::string text(const Symbol& e, const std::string& of = "");
 
  private:
   enum Precedence { sum, product, factor };
-  std::string write(const Symbol& e, Precedence needed, bool is_top = false) const;
-  std::string write_sum(const Symbol& e) const;
-  std::string write_product(const Symbol& e) const;
+  const std::string* name_of(const Symbol& e);
+  std::string write(const Symbol& e, Precedence needed);
+  std::string write_in_full(const Symbol& e, Precedence needed);
+  std::string write_sum(const Symbol& e);
+  std::string write_product(const Symbol& e);
 
   std::function<std::string(const std::string&)> variable_;
-  std::unordered_map<const void*, std::string> named_;
+  Structure structure_;
+  std::unordered_map<std::size_t, std::string> named_;
 };
 
 }  // namespace nkpk

@@ -17,22 +17,6 @@ pugi::xml_node apply(pugi::xml_node to, const char* what) {
   return node;
 }
 
-/// The operands of a chain such as (a + b) + c.
-std::vector<Symbol> chain(const Symbol& e, const std::unordered_map<const void*, Symbol>& named) {
-  std::vector<Symbol> all;
-  const auto visit = [&](auto&& self, const Symbol& x) -> void {
-    const bool is_inside = x.identity() != e.identity();
-    if (x.op() != e.op() || (is_inside && named.contains(x.identity()))) {
-      all.push_back(x);
-      return;
-    }
-    self(self, x.arguments()[0]);
-    all.push_back(x.arguments()[1]);  // the order of the operations stays that of the model
-  };
-  visit(visit, e);
-  return all;
-}
-
 }  // namespace
 
 pugi::xml_node MathWriter::math(pugi::xml_node parent) const {
@@ -41,7 +25,24 @@ pugi::xml_node MathWriter::math(pugi::xml_node parent) const {
   return node;
 }
 
-void MathWriter::append(pugi::xml_node parent, const Symbol& e, const Unit& unit) { write(math(parent), e, unit, true); }
+const std::string* MathWriter::name_of(const Symbol& e) {
+  const auto found = named_.find(structure_.of(e));
+  return found == named_.end() ? nullptr : &found->second;
+}
+
+void MathWriter::append(pugi::xml_node parent, const Symbol& e, const Unit& unit, const std::string& of) {
+  const std::string* name = name_of(e);
+  if (name && *name != of) write(math(parent), e, unit);
+  else write_in_full(math(parent), e, unit);
+}
+
+/// Those of (a + b) + c: a, b, c. The order of the operations stays that of the model.
+std::vector<Symbol> MathWriter::addends(const Symbol& e) {
+  const Symbol& first = e.arguments()[0];
+  std::vector<Symbol> all = first.op() == Op::add && !name_of(first) ? addends(first) : std::vector<Symbol>{first};
+  all.push_back(e.arguments()[1]);
+  return all;
+}
 
 void MathWriter::append_from_time(pugi::xml_node parent, double day) {
   pugi::xml_node node = apply(math(parent), "geq");
@@ -85,7 +86,7 @@ void MathWriter::write_sum(pugi::xml_node to, const Symbol& e, std::optional<Uni
   if (const auto own = unit_of(e)) wanted = own;
   pugi::xml_node node = apply(to, e.op() == Op::add ? "plus" : "minus");
   if (e.op() == Op::add) {
-    for (const Symbol& x : chain(e, named_)) write(node, x, wanted);
+    for (const Symbol& x : addends(e)) write(node, x, wanted);
   } else {
     for (const Symbol& x : e.arguments()) write(node, x, wanted);
   }
@@ -101,7 +102,7 @@ void MathWriter::write_choice(pugi::xml_node to, const Symbol& e, const std::opt
     write(piece, x[1], wanted);
     pugi::xml_node above = apply(piece, "gt");
     const auto unit = unit_of(x[0]);
-    if (x[0].op() == Op::subtract && !named_.contains(x[0].identity())) {
+    if (x[0].op() == Op::subtract && !name_of(x[0])) {
       for (const Symbol& side : x[0].arguments()) write(above, side, unit);
     } else {
       write(above, x[0], unit);
@@ -109,13 +110,17 @@ void MathWriter::write_choice(pugi::xml_node to, const Symbol& e, const std::opt
     }
     const Symbol next = x[2];
     rest = next;
-    if (named_.contains(rest.identity())) break;
+    if (name_of(rest)) break;
   }
   write(node.append_child("otherwise"), rest, wanted);
 }
 
-void MathWriter::write(pugi::xml_node to, const Symbol& e, std::optional<Unit> wanted, bool is_top) {
-  if (const auto found = named_.find(e.identity()); found != named_.end() && !is_top) return write_variable(to, found->second.name());
+void MathWriter::write(pugi::xml_node to, const Symbol& e, std::optional<Unit> wanted) {
+  if (const std::string* name = name_of(e)) write_variable(to, *name);
+  else write_in_full(to, e, wanted);
+}
+
+void MathWriter::write_in_full(pugi::xml_node to, const Symbol& e, std::optional<Unit> wanted) {
   const auto& x = e.arguments();
   const auto function = [&](const char* what) {
     pugi::xml_node node = apply(to, what);

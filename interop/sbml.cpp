@@ -29,6 +29,7 @@ namespace {
 
 const char* const explanation =
     "Parameters carry the names of nkpk's parameter file. c_NAME: a constant that is computed from them once; signal_NAME: what a mechanism tells the others; "
+    "rate_NAME: what a mechanism uses in several rates; "
     "amount_DOSE: what is given; input_STATE: an infusion into a state; window_NAME: a window of treatment; leukocytes_NAME: other leukocytes, an input. "
     "States and observables carry the names of nkpk's archives. Time is in days from the start; day is the day of the calendar. "
     "Cells are items; international units are dimensionless.";
@@ -43,7 +44,7 @@ std::string identifier(std::string text) {
 std::string id_of(const std::string& name) {
   const auto colon = name.find(':');
   if (colon == std::string::npos) return identifier(name);
-  static const std::map<char, std::string> prefixes{{'p', ""}, {'y', ""}, {'c', "c_"}, {'s', "signal_"}, {'w', "window_"}, {'m', "leukocytes_"}, {'i', "input_"}};
+  static const std::map<char, std::string> prefixes{{'p', ""}, {'y', ""}, {'c', "c_"}, {'s', "signal_"}, {'r', "rate_"}, {'w', "window_"}, {'m', "leukocytes_"}, {'i', "input_"}};
   return prefixes.at(name[0]) + identifier(name.substr(colon + 1));
 }
 
@@ -123,7 +124,7 @@ class Export {
     for (const auto& [name, at_start] : switched_) {
       declare(parameters, {name, "", "", at_start}, false).append_attribute("value") = at_start.number();
     }
-    for (const auto* list : {&inputs_, &equations_.first, &equations_.second, &equations_.observables})
+    for (const auto* list : {&inputs_, &equations_.first, &equations_.second, &equations_.own, &equations_.observables})
       for (const Equation& e : *list) {
         declare(parameters, e, false);
         assign(rules, e);
@@ -211,12 +212,12 @@ class Export {
 
     equations_ = equations(in);
     std::set<std::string> states;
-    for (const auto* list : {&equations_.computed, &equations_.states, &equations_.first, &equations_.second}) know(*list);
+    for (const auto* list : {&equations_.computed, &equations_.states, &equations_.first, &equations_.second, &equations_.own}) know(*list);
     for (const Equation& e : equations_.states) states.insert(e.name);
     // the fold of IL-15 and the area under the count are states
     std::erase_if(equations_.observables, [&](const Equation& e) { return states.contains("y:" + e.name); });
     know(equations_.observables);
-    for (const auto* list : {&equations_.computed, &equations_.first, &equations_.second, &equations_.observables})
+    for (const auto* list : {&equations_.computed, &equations_.first, &equations_.second, &equations_.own, &equations_.observables})
       for (const Equation& e : *list)
         if (e.value.op() != Symbol::Op::variable && e.value.op() != Symbol::Op::number) math_.name(e.value, e.name);
 
@@ -273,12 +274,12 @@ class Export {
   void initial(pugi::xml_node to, const Equation& e) {
     pugi::xml_node node = to.append_child("initialAssignment");
     node.append_attribute("symbol") = id_of(e.name).c_str();
-    math_.append(node, e.value, unit_.at(e.name));
+    math_.append(node, e.value, unit_.at(e.name), e.name);
   }
   void assign(pugi::xml_node to, const Equation& e) {
     pugi::xml_node node = to.append_child("assignmentRule");
     node.append_attribute("variable") = id_of(e.name).c_str();
-    math_.append(node, e.value, unit_.at(e.name));
+    math_.append(node, e.value, unit_.at(e.name), e.name);
   }
 
   void write_events(pugi::xml_node model) {

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 
+import dataclasses
+import re
+from pathlib import Path
+
 import libsbml
 import nkpk
 import numpy as np
 import pytest
 import roadrunner
-from agreement import excess, floor, observables, simulate
-from conftest import REGIMENS
+from agreement import floor, observables, simulate
+from conftest import REGIMENS, ROOT
 
 TOLERANCE = 1e-5  # relative; agreement.py compares two programs at 1e-6
 ALL_ARMS = [s for name in REGIMENS for s in nkpk.all_arms(name)]
@@ -84,3 +88,118 @@ def test_libroadrunner_reproduces_every_observable(scenario: nkpk.Scenario) -> N
     assert len(differences) >= 30
     worst = max(differences, key=lambda name: differences[name])
     assert differences[worst] <= 1, f"{worst} differs by {differences[worst]:.3g} of what is allowed"
+
+
+def test_a_changed_parameter_is_found() -> None:
+    """The comparison can fail: 0.1 % on one parameter, or one dose less, is far outside of what is allowed."""
+    run = simulate(nkpk.load("sankoma", output_step=1))
+    other = nkpk.load("sankoma").set("host_nk.d0", f"{1.001 * run.parameters.at['host_nk.d0', 'value']:.12g} 1/d")
+    assert compare(run, other.to_sbml())["host_nk_count"] > 10
+    text = nkpk.load("sankoma").to_sbml()
+    without_event = re.sub(r'<event id="event_3".*?</event>', "", text, flags=re.DOTALL)
+    assert without_event != text and max(compare(run, without_event).values()) > 10
+
+
+@pytest.mark.parametrize("name", REGIMENS)
+def test_libsbml_finds_no_errors_and_no_warnings(name: str) -> None:
+    arms = nkpk.all_arms(name)
+    for scenario in (arms[0], arms[-1]):  # a second for each; arms differ in doses only
+        assert problems(scenario.to_sbml()) == [], scenario.arm
+
+
+def test_libsbml_checks_units() -> None:
+    """The check is not empty: a wrong unit is found."""
+    text = nkpk.load("sankoma").to_sbml()
+    wrong = re.sub(r'(<parameter id="host_nk_MTT"[^>]*units=)"d"', r'\1"kg"', text)
+    assert wrong != text and problems(wrong)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        nkpk.load("rogachev-hsct", arm="tbi", changes={"switches.linear_quadratic": True}, patient="8y-girl"),
+        nkpk.load("sankoma", without=["rejection", "il2"]),
+        nkpk.load("peking-aml", without="infused_nk", patient="60y-woman"),
+        nkpk.load("radboud-ucb", arm="high-il2", changes={"fludarabine.kill_saturation": "0.1 L/mg"}, patient="3y-girl"),
+    ],
+    ids=["linear-quadratic", "mechanisms-off", "no-infused-nk", "saturated"],
+)
+def test_what_a_scenario_switches_is_in_the_export(scenario: nkpk.Scenario) -> None:
+    assert problems(scenario.to_sbml()) == []
+    differences = compare(simulate(dataclasses.replace(scenario, output_step=1.0)), scenario.to_sbml())
+    assert max(differences.values()) <= 1, differences
+
+
+INPUTS = """
+monocytes_host = [[-4, 300], [4, 1], [20, 300]]
+monocytes_graft = [[6, 20], [12, 20]]
+graft = [[5, 1], [15, 200]]
+blasts = [[-6, 50], [2, 5]]
+wbc_measured = [[9, 500], [14, 150], [21, 2500]]
+alc_measured = [[8, 200], [15, 300], [20, 500]]
+
+[[window]]
+id = "dexamethasone"
+switch = "steroid"
+start = "2 d"
+end = "5.5 d"
+value = "1"
+
+[[window]]
+id = "depletion"
+switch = "treg_depletion"
+start = "-1 d"
+end = "3 d"
+value = "0.5 1/d"
+
+[[window]]
+id = "induction"
+switch = "il15_induction"
+start = "5.5 d"
+end = "9 d"
+value = "0.3"
+"""
+
+
+def test_windows_and_leukocytes_are_in_the_export(tmp_path: Path) -> None:
+    """What none of the five regimens has: windows, monocytes, blasts, measured white cells."""
+    regimen = (ROOT / "params" / "regimens" / "sankoma.toml").read_text()
+    lines = regimen.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("host = [[-4"))
+    (tmp_path / "busy.toml").write_text("\n".join([*lines[: at + 1], INPUTS, *lines[at + 1 :]]) + "\n")
+    scenario = nkpk.load(tmp_path / "busy.toml", output_step=0.5)
+    text = scenario.to_sbml()
+    assert problems(text) == []
+    differences = compare(simulate(scenario), text)
+    assert "chimerism_pbmc" in differences and max(differences.values()) <= 1, differences
+
+
+def test_a_switched_off_mechanism_leaves_no_equations() -> None:
+    model = libsbml.readSBMLFromString(nkpk.load("sankoma", without="rejection").to_sbml()).getModel()
+    assert model.getParameter("effectors") is None and model.getParameter("effector_count") is None
+    assert model.getParameter("donor_nk_count") is not None
+
+
+def test_the_same_scenario_gives_the_same_bytes_and_names_no_machine(run_nkpk, tmp_path: Path) -> None:
+    text = nkpk.load("sankoma").to_sbml()
+    assert run_nkpk("export", "sankoma", "--sbml") == text == nkpk.load("sankoma").to_sbml()
+    run_nkpk("export", "sankoma", "--sbml", "--quiet", "-o", tmp_path / "sankoma.xml")
+    assert (tmp_path / "sankoma.xml").read_text() == text
+    assert nkpk.__version__ in text and "/work" not in text and str(Path.home()) not in text
+
+
+def test_signals_stay_named_and_doses_at_one_time_are_one_event() -> None:
+    model = libsbml.readSBMLFromString(nkpk.load("rogachev-hsct", arm="tbi").to_sbml()).getModel()
+    rules = {model.getRule(i).getVariable(): libsbml.formulaToL3String(model.getRule(i).getMath()) for i in range(model.getNumRules())}
+    assert "signal_margination" in rules["host_blood"] and "signal_kill_nk" in rules["host_blood"]
+    rates = {model.getRule(i).getVariable() for i in range(model.getNumRules()) if model.getRule(i).isRate()}
+    assert max(len(rules[name]) for name in rates) < 400
+    assert max(len(formula) for formula in rules.values()) < 700  # the proliferation of infused NK
+    times = [model.getEvent(i).getName() for i in range(model.getNumEvents())]
+    assert len(times) == len(set(times))
+
+
+def test_the_page_of_equations_is_that_of_the_model(run_nkpk) -> None:
+    """docs/equations.md is printed by `nkpk export --equations`; after a change of the model: nkpk export --equations -o docs/equations.md --force"""
+    page = ROOT / "docs" / "equations.md"
+    assert run_nkpk("export", "--equations") == page.read_text()

@@ -86,7 +86,10 @@ std::string LatexWriter::write_in_full(const Symbol& e, Precedence needed) {
     case Op::variable: return variable_(e.name());
     case Op::add:
     case Op::subtract: return at_most(sum, write_sum(e));
-    case Op::multiply: return at_most(product, write_product(e));
+    case Op::multiply: {
+      const std::string text = write_product(e);
+      return at_most(text.starts_with("-") ? sum : product, text);  // a - (-b c)
+    }
     case Op::divide: return fmt::format("\\frac{{{}}}{{{}}}", whole(0), whole(1));
     case Op::negate: return at_most(sum, "-" + write(x[0], product));
     case Op::exp: return "\\exp" + bracketed(whole(0));

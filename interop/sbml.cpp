@@ -222,14 +222,16 @@ class Export {
         if (e.value.op() != Symbol::Op::variable && e.value.op() != Symbol::Op::number) math_.name(e.value, e.name);
 
     std::map<std::string, int> nth;
+    std::set<std::string> taken;
     std::vector<Entering<Symbol>> entering;
     for (const Administration& a : s_.administrations) {
       const DoseEntry& dose = s_.regimen.doses[a.dose];
       Symbol amount = 0;
       if (std::isfinite(a.amount) && drug_route(dose).action != Action::record) {
         const int n = ++nth[dose.id];
-        amount = given(dose.times_d.size() > 1 ? fmt::format("amount.{}.{}", dose.id, n) : fmt::format("amount.{}", dose.id), a.unit,
-                       fmt::format("{}, day {:g}", drug_route(dose).what, a.start_d), a.amount);
+        std::string name = dose.times_d.size() > 1 ? fmt::format("amount.{}.{}", dose.id, n) : fmt::format("amount.{}", dose.id);
+        while (!taken.insert(identifier(name)).second) name += "_";  // the second time of "nk" is not the dose "nk-2"
+        amount = given(name, a.unit, fmt::format("{}, day {:g}", drug_route(dose).what, a.start_d), a.amount);
         if (a.cohort >= 0) amount = viable_nk(amount, in.cohorts[static_cast<std::size_t>(a.cohort)].product);
       }
       entering.push_back({amount, a.start_d, a.duration_d});

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "convert.hpp"
+#include "nkpk/interop/sbml.hpp"
 #include "nkpk/simulation/calendar.hpp"
 #include "nkpk/simulation/dataset.hpp"
 
@@ -64,6 +65,7 @@ void bind_scenario(py::module_& m) {
       .def_property_readonly("warnings", [](const Scenario& s) { return s.warnings; })
       .def_property_readonly("days", [](const Scenario& s) { return std::pair(s.t_start_d, s.t_end_d); })
       .def("calendar_text", &calendar_text)
+      .def("to_sbml", &to_sbml, py::call_guard<py::gil_scoped_release>())
       .def("describe", [](const Scenario& s) { return to_python(describe(s)); });
 }
 

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/core/error.hpp"
+#include "nkpk/interop/document.hpp"
+#include "nkpk/interop/sbml.hpp"
 #include "nkpk/simulation/calendar.hpp"
 #include "nkpk/simulation/dataset.hpp"
 #include "nkpk/version.hpp"
@@ -83,6 +86,15 @@ bool is_archive_path(const std::string& out) { return out.ends_with(".h5") || ou
 
 fs::path path_in(const std::string& folder, const Scenario& s) { return fs::path(folder) / s.regimen.name / (s.label + ".h5"); }
 
+void check_file(const std::string& out, bool force) {
+  std::error_code error;
+  const fs::path folder = fs::path(out).has_parent_path() ? fs::path(out).parent_path() : fs::path(".");
+  if (!fs::exists(folder, error)) throw InputError(out, fmt::format("the folder {} does not exist", folder.string()));
+  if (!fs::is_directory(folder, error)) throw InputError(out, fmt::format("{} is not a folder", folder.string()));
+  if (fs::is_directory(out, error)) throw InputError(out, "is a folder, not a file");
+  if (!force && fs::exists(out, error)) throw InputError(out, "exists already", "give --force to replace it");
+}
+
 // Says no before hours of work, not after.
 void check_out(const std::string& out, bool force, const std::vector<Scenario>& scenarios) {
   if (out.empty()) return;
@@ -91,11 +103,7 @@ void check_out(const std::string& out, bool force, const std::vector<Scenario>& 
     if (!names.insert(run_name(s)).second) throw InputError(out, fmt::format("\"{}\" would be written twice", run_name(s)), "give every run once, and regimens different names");
   std::error_code error;
   if (is_archive_path(out)) {
-    const fs::path folder = fs::path(out).has_parent_path() ? fs::path(out).parent_path() : fs::path(".");
-    if (!fs::exists(folder, error)) throw InputError(out, fmt::format("the folder {} does not exist", folder.string()));
-    if (!fs::is_directory(folder, error)) throw InputError(out, fmt::format("{} is not a folder", folder.string()));
-    if (fs::is_directory(out, error)) throw InputError(out, "is a folder, not a file");
-    if (!force && fs::exists(out, error)) throw InputError(out, "exists already", "give --force to replace it");
+    check_file(out, force);
     return;
   }
   if (fs::exists(out, error) && !fs::is_directory(out, error))
@@ -257,6 +265,36 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   for (const Run& run : runs)
     if (!run.ok) fmt::print(stderr, "nkpk: {}: {}\n", run.name, run.message);
   return all_ok ? 0 : 1;
+}
+
+int export_text(const Common& common, const ExportArguments& arguments) {
+  if (arguments.sbml == arguments.equations)
+    throw InputError("nkpk export", arguments.sbml ? "--sbml and --equations are two files" : "nothing was chosen", "expected --sbml or --equations");
+  if (arguments.sbml && arguments.request.regimen.empty()) throw InputError("nkpk export --sbml", "no regimen is named", "expected a name or a TOML file");
+  if (arguments.equations && !arguments.request.regimen.empty())
+    throw InputError("nkpk export --equations", "the equations are those of every regimen", fmt::format("leave out \"{}\"", arguments.request.regimen));
+  std::string text;
+  if (arguments.sbml) {
+    const Library library(common.params);
+    const Scenario s = make_scenario(library, arguments.request);
+    if (!common.quiet)
+      for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run_name(s), warning);
+    text = to_sbml(s);
+  } else {
+    text = equations_document();
+  }
+  if (arguments.out.empty()) {
+    fmt::print("{}", text);
+    return 0;
+  }
+  check_file(arguments.out, arguments.force);
+  std::ofstream file(arguments.out, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw InputError(arguments.out, "cannot be written");
+  if (common.json) fmt::print("{}\n", dump(json{{"written", arguments.out}}));
+  else if (!common.quiet) fmt::print("written to {}\n", arguments.out);
+  return 0;
 }
 
 int info(const Common& common, const fs::path& path) {

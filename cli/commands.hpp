@@ -25,10 +25,17 @@ struct SimulateArguments {
   SolverOptions solver;
 };
 
+struct ExportArguments {
+  Request request;
+  bool sbml = false, equations = false, force = false;
+  std::string out;               ///< "" for standard output
+};
+
 int list(const Common& common);
 int check(const Common& common, const std::vector<std::string>& files);
 int show(const Common& common, const Request& request);
 int simulate(const Common& common, const SimulateArguments& arguments);
+int export_text(const Common& common, const ExportArguments& arguments);
 int info(const Common& common, const std::filesystem::path& archive);
 
 }  // namespace nkpk::cli

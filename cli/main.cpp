@@ -75,21 +75,21 @@ int main(int argc, char** argv) {
   check->add_option("FILE", files, "regimen: a name or a TOML file")->required();
 
   cli::SimulateArguments arguments;
-  const auto choices = [&arguments](CLI::App* sub) {
-    sub->add_option("--arm", arguments.request.arms, "a choice of an option group, by name; repeatable")->type_name("A")->allow_extra_args(false);
-    sub->add_option("--level", arguments.request.level, "dose level")->type_name("L");
-    sub->add_option("--patient", arguments.request.patient, "a name, a TOML file, or an age such as 3y-girl")->type_name("P");
-    sub->add_option("--set", arguments.request.sets, "change a parameter, a dose or the patient, for example host_nk.d0='0.05 1/d'; repeatable")
+  const auto choices = [](CLI::App* sub, Request& request) {
+    sub->add_option("--arm", request.arms, "a choice of an option group, by name; repeatable")->type_name("A")->allow_extra_args(false);
+    sub->add_option("--level", request.level, "dose level")->type_name("L");
+    sub->add_option("--patient", request.patient, "a name, a TOML file, or an age such as 3y-girl")->type_name("P");
+    sub->add_option("--set", request.sets, "change a parameter, a dose or the patient, for example host_nk.d0='0.05 1/d'; repeatable")
         ->type_name("KEY=VALUE")->allow_extra_args(false);
-    sub->add_option("--without", arguments.request.without, "switch a mechanism off, for example rejection; repeatable")->type_name("NAME")->allow_extra_args(false);
+    sub->add_option("--without", request.without, "switch a mechanism off, for example rejection; repeatable")->type_name("NAME")->allow_extra_args(false);
   };
   CLI::App* show = shared(app.add_subcommand("show", "print the treatment calendar for this patient"));
   show->add_option("FILE", arguments.request.regimen, "regimen: a name or a TOML file")->required();
-  choices(show);
+  choices(show, arguments.request);
 
   CLI::App* simulate = shared(app.add_subcommand("simulate", "simulate regimens and write archives"));
   simulate->add_option("FILE", arguments.regimens, "regimens: names or TOML files")->required();
-  choices(simulate);
+  choices(simulate, arguments.request);
   simulate->add_flag("--all-arms", arguments.all_arms, "every combination of the arms and levels that --arm and --level leave open");
   simulate->add_option("--days", arguments.request.horizon_d, "last day of the simulation")->type_name("N");
   simulate->add_option("--output-step", arguments.request.output_step_d, "days between outputs")->type_name("D");
@@ -101,6 +101,16 @@ int main(int argc, char** argv) {
       ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
   simulate->add_flag("--force", arguments.force, "replace existing archives");
 
+  cli::ExportArguments wanted;
+  CLI::App* exporting = shared(app.add_subcommand("export", "write a scenario as SBML for other programs, or the equations of the model"));
+  exporting->add_option("FILE", wanted.request.regimen, "regimen: a name or a TOML file");
+  exporting->add_flag("--sbml", wanted.sbml, "the model with this patient and regimen in SBML Level 3 Version 2");
+  exporting->add_flag("--equations", wanted.equations, "the equations of the model in Markdown; takes no regimen");
+  choices(exporting, wanted.request);
+  exporting->add_option("-o,--out", wanted.out, "file instead of standard output")->type_name("OUT")
+      ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
+  exporting->add_flag("--force", wanted.force, "replace an existing file");
+
   std::string archive_path;
   CLI::App* info = shared(app.add_subcommand("info", "say what an archive holds"));
   info->add_option("ARCHIVE", archive_path, "an archive")->required();
@@ -110,6 +120,7 @@ int main(int argc, char** argv) {
     if (app.got_subcommand(check)) return cli::check(common, files);
     if (app.got_subcommand(show)) return cli::show(common, arguments.request);
     if (app.got_subcommand(simulate)) return cli::simulate(common, arguments);
+    if (app.got_subcommand(exporting)) return cli::export_text(common, wanted);
     return cli::info(common, archive_path);
   };
   try {

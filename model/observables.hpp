@@ -15,16 +15,18 @@
 namespace nkpk {
 
 /// Leukocytes other than lymphocytes at one time, cells/uL; an input, not a state (C38).
-struct Leukocytes {
-  double host = 0, graft = 0;
-  double monocytes_host = std::numeric_limits<double>::quiet_NaN();
-  double monocytes_graft = std::numeric_limits<double>::quiet_NaN();
-  double blasts = 0;  ///< in the denominators only (C43)
+template <class M>
+struct LeukocytesOf {
+  M host{0}, graft{0};
+  M monocytes_host{std::numeric_limits<double>::quiet_NaN()};
+  M monocytes_graft{std::numeric_limits<double>::quiet_NaN()};
+  M blasts{0};  ///< in the denominators only (C43)
 };
+using Leukocytes = LeukocytesOf<double>;
 
 /// Visits every observable as v(name, unit, lloq key, description, value). lloq keys are those of params/observables.toml.
-template <class T, class V>
-void visit_observables(const Constants<T>& c, const T* y, const Leukocytes& m, V&& v) {
+template <class T, class M, class V>
+void visit_observables(const Constants<T>& c, const T* y, const LeukocytesOf<M>& m, V&& v) {
   const T V_B = c.body.blood_uL;
   T infused_blood(0), infused_tissue(0);
   for (std::size_t k = 0; k < c.n_cohorts(); ++k) {

@@ -88,8 +88,13 @@ struct Physiology {
   };
 
   /// The numbers of the patient's body that the model uses. The user has been told of unusable input before.
+  /// known(name, number) -> T values what is known of this patient by itself, such as the weight, by its name in Body.
+  template <class T, class Known>
+  static Body<T> body(const Patient& patient, const Params<T>& p, Known&& known);
   template <class T>
-  static Body<T> body(const Patient& patient, const Params<T>& p);
+  static Body<T> body(const Patient& patient, const Params<T>& p) {
+    return body<T>(patient, p, [](const char*, double number) { return T(number); });
+  }
 };
 
 namespace detail {
@@ -112,33 +117,33 @@ inline constexpr double L_per_d_in_mL_per_min = 1440.0 / 1000.0;
 
 }  // namespace detail
 
-template <class T>
-Body<T> Physiology::body(const Patient& q, const Params<T>& p) {
+template <class T, class Known>
+Body<T> Physiology::body(const Patient& q, const Params<T>& p, Known&& known) {
   using std::pow;
   Body<T> b;
-  b.age_y = T(q.age_y);
-  b.weight_kg = T(q.weight_kg);
-  b.bsa_m2 = T(std::sqrt(q.height_cm * q.weight_kg / 3600.0));
+  b.age_y = known("age_y", q.age_y);
+  b.weight_kg = known("weight_kg", q.weight_kg);
+  b.bsa_m2 = known("bsa_m2", std::sqrt(q.height_cm * q.weight_kg / 3600.0));
   b.size_CL = pow(b.weight_kg / p.WT_ref, p.e_CL);
   b.size_V = pow(b.weight_kg / p.WT_ref, p.e_V);
 
   if (std::isfinite(q.blood_volume_L)) {
-    b.blood_uL = T(q.blood_volume_L * 1e6);
+    b.blood_uL = known("blood_uL", q.blood_volume_L * 1e6);
   } else if (q.age_y >= 18) {
-    b.blood_uL = T(detail::nadler_litres(q.sex, q.height_cm / 100, q.weight_kg) * 1e6);
+    b.blood_uL = known("blood_uL", detail::nadler_litres(q.sex, q.height_cm / 100, q.weight_kg) * 1e6);
   } else {
     const T& per_kg = q.age_y < 0.25 ? p.vb_newborn : q.age_y < 2 ? p.vb_infant : q.age_y < 12 ? p.vb_child : p.vb;
     b.blood_uL = per_kg * b.weight_kg;
   }
 
-  b.pma_weeks = p.PMA_birth + weeks_per_year * q.age_y;
+  b.pma_weeks = p.PMA_birth + weeks_per_year * b.age_y;
   if (std::isfinite(q.eGFR_mL_per_min_per_1_73m2)) {
-    b.eGFR_L_per_d = T(q.eGFR_mL_per_min_per_1_73m2 * detail::L_per_d_in_mL_per_min);
+    b.eGFR_L_per_d = known("eGFR_L_per_d", q.eGFR_mL_per_min_per_1_73m2 * detail::L_per_d_in_mL_per_min);
   } else if (std::isfinite(q.creatinine_mg_per_dL)) {
-    b.eGFR_L_per_d = T(detail::egfr_from_creatinine(q) * detail::L_per_d_in_mL_per_min);
+    b.eGFR_L_per_d = known("eGFR_L_per_d", detail::egfr_from_creatinine(q) * detail::L_per_d_in_mL_per_min);
   } else {
     b.eGFR_L_per_d = p.eGFR_ref * maturation(b.pma_weeks, p.eGFR_TM50, p.eGFR_Hill) *
-                     max0(1.0 - p.eGFR_age_slope * max0(q.age_y - p.eGFR_age_start));
+                     max0(1.0 - p.eGFR_age_slope * max0(b.age_y - p.eGFR_age_start));
   }
   return b;
 }

@@ -21,8 +21,9 @@ LAYERS = {
     "dosing": {"core"},
     "archive": {"core"},
     "simulation": {"core", "model", "generated", "dosing", "solvers"},
-    "cli": {"core", "dosing", "solvers", "simulation", "archive"},
-    "bindings": {"core", "dosing", "solvers", "simulation", "archive"},
+    "interop": {"core", "model", "dosing", "simulation"},
+    "cli": {"core", "dosing", "solvers", "simulation", "interop", "archive"},
+    "bindings": {"core", "dosing", "solvers", "simulation", "interop", "archive"},
 }
 # third-party headers: the one file or folder that may include them
 ONLY_IN = {
@@ -31,6 +32,7 @@ ONLY_IN = {
     r"hdf5|H5[A-Z]|highfive|netcdf": "archive/archive.cpp",
     r"CLI/": "cli/",
     r"nlohmann/": "cli/",
+    r"pugixml": "interop/",
     r"pybind11|Python\.h|numpy/": "bindings/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

@@ -171,6 +171,15 @@ class Scenario:
         """The treatment calendar in plain text, as `nkpk show` prints it."""
         return tables.Text(self._built.calendar_text())
 
+    def to_sbml(self) -> str:
+        """The model with this patient and regimen as SBML Level 3 Version 2, with units, for other programs.
+
+        Constants, signals, rates and observables stay named; doses are events. Time is in days from the start of the scenario,
+        `day` is the day of the calendar; states and observables carry the names of the archives. `nkpk export --sbml` writes the
+        same text.
+        """
+        return self._built.to_sbml()
+
     def __repr__(self) -> str:
         start, end = self._built.days
         changed = f", {len(self.changes)} changed" if self.changes else ""

@@ -145,8 +145,8 @@ TEST_CASE("doubling weight and all doses per kg changes no count per uL") {
   const Trajectory a = solved(one, 1e-10), b = solved(two, 1e-10);
   for (const double t : {-4.9, -2.0, 0.0, 0.3, 1.0, 2.0, 4.5, 14.0, 28.0}) {
     std::vector<double> x, y;
-    visit_observables(one.constants, a.at(t).data(), {}, [&](auto, auto, auto, auto, double v) { x.push_back(v); });
-    visit_observables(two.constants, b.at(t).data(), {}, [&](auto, auto, auto, auto, double v) { y.push_back(v); });
+    visit_observables(one.constants, a.at(t).data(), Leukocytes{}, [&](auto, auto, auto, auto, double v) { x.push_back(v); });
+    visit_observables(two.constants, b.at(t).data(), Leukocytes{}, [&](auto, auto, auto, auto, double v) { y.push_back(v); });
     for (std::size_t i = 0; i < x.size(); ++i)
       if (std::isfinite(x[i])) CHECK(std::abs(x[i] - y[i]) <= 1e-7 * std::abs(x[i]) + 1e-9);
   }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "nkpk/core/dual.hpp"
+#include "nkpk/core/symbol.hpp"
 #include "support/everything.hpp"
 #include "support/terms.hpp"
 
@@ -14,6 +15,21 @@ namespace {
 constexpr std::size_t per_pass = 8;
 using D = Dual<per_pass>;
 
+/// Every input a variable of its name, and what gives an expression's value at their numbers.
+struct OnSymbols {
+  explicit OnSymbols(const Inputs<double>& in)
+      : inputs(inputs_from<Symbol>(in, [this](std::size_t, const std::string& name, double number) {
+          numbers[name] = number;
+          return Symbol::variable(name);
+        })) {}
+  OnSymbols(const OnSymbols&) = delete;
+  OnSymbols& operator=(const OnSymbols&) = delete;
+
+  std::map<std::string, double> numbers;
+  Inputs<Symbol> inputs;
+  Evaluation value{[this](const std::string& name) { return numbers.at(name); }};
+};
+
 /// Inputs with the i-th moved by h.
 Inputs<double> moved(Inputs<double> in, std::size_t i, double h) {
   Inputs<double>::visit(in, [&](std::size_t j, auto&&, double& value) {
@@ -24,8 +40,7 @@ Inputs<double> moved(Inputs<double> in, std::size_t i, double h) {
 
 }  // namespace
 
-// --- every scalar: its values are those of doubles. A new scalar adds its case here (packs of different patients: test_packs.cpp;
-// --- a symbolic scalar: inputs_from<Symbol> naming each input, check_values with an evaluation at the inputs' numbers).
+// --- every scalar: its values are those of doubles. A new scalar adds its case here (packs of different patients: test_packs.cpp).
 
 TEST_CASE("on dual numbers the model gives the values that it gives on doubles") {
   for (const auto& [situation, in] : drawn_patients()) {
@@ -36,6 +51,45 @@ TEST_CASE("on dual numbers the model gives the values that it gives on doubles")
       return value;
     });
     check_values(everything(seeded, situation), everything(in, situation), [](const D& x) { return x.value; }, 1e-15);
+  }
+}
+
+TEST_CASE("the expressions of the model have the values that it gives on doubles") {
+  for (const auto& [situation, in] : drawn_patients()) {
+    CAPTURE(situation.scenario.patient.name);
+    OnSymbols symbols(in);
+    check_values(everything(symbols.inputs, situation), everything(in, situation), [&](const Symbol& e) { return symbols.value(e); }, 0);
+  }
+}
+
+// Both follow the chain rule, in another order: they differ by rounding, of the largest term that the row was added up from.
+TEST_CASE("symbolic derivatives are the tangents of dual numbers") {
+  for (const auto& [situation, in] : drawn_patients()) {
+    CAPTURE(situation.scenario.patient.name);
+    OnSymbols symbols(in);
+    const auto expressions = everything(symbols.inputs, situation);
+    const auto terms = everything(inputs_as<Terms>(in), situation);
+    std::vector<std::string> names;
+    std::vector<double> values;
+    Inputs<double>::visit(in, [&](std::size_t, const std::string& name, const double& value) {
+      names.push_back(name);
+      values.push_back(value);
+    });
+    for (std::size_t i = 0; i < names.size(); i += 7) {  // a sample, of every mechanism
+      CAPTURE(names[i]);
+      const auto duals = everything(inputs_from<D>(in, [&](std::size_t j, auto&&, double number) {
+                                      D value(number);
+                                      value.tangent[0] = i == j ? 1 : 0;
+                                      return value;
+                                    }), situation);
+      Derivative by(names[i]);
+      const double scale = values[i] == 0 ? 1 : std::abs(values[i]);
+      for (std::size_t row = 0; row < duals.size(); ++row) {
+        CAPTURE(duals[row].name);
+        const double tangent = scale * duals[row].value.tangent[0], symbolic = scale * symbols.value(by(expressions[row].value));
+        CHECK(std::abs(symbolic - tangent) <= 1e-12 * (std::abs(tangent) + terms[row].value.largest()));
+      }
+    }
   }
 }
 

@@ -325,3 +325,44 @@ def test_an_interrupted_run_leaves_no_archive_behind(out, executable, tmp_path):
 def test_output_into_a_closed_pipe_ends_quietly(executable, tmp_path):
     done = subprocess.run(f"'{executable}' list | head -1", shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("regimens") and done.stderr == ""
+
+
+# ---- export
+
+
+def test_export_writes_sbml_to_stdout_or_to_a_file_that_does_not_exist(nkpk, tmp_path):
+    text = nkpk("export", "sankoma", "--sbml").stdout
+    assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>') and text.endswith("</sbml>\n")
+    assert nkpk("export", "sankoma", "--sbml", "-o", "s.xml").stdout == "written to s.xml\n"
+    assert (tmp_path / "s.xml").read_text() == text
+    refused = nkpk("export", "sankoma", "--sbml", "-o", "s.xml", code=2)
+    assert "s.xml: exists already" in refused.stderr and "--force" in refused.stderr and refused.stdout == ""
+    assert nkpk("export", "sankoma", "--sbml", "-o", "s.xml", "--force", "--quiet").stdout == ""
+    assert json.loads(nkpk("export", "sankoma", "--sbml", "-o", "t.xml", "--json").stdout) == {"written": "t.xml"}
+
+
+def test_export_takes_the_choices_of_the_other_commands(nkpk):
+    plain = nkpk("export", "radboud-ucb", "--sbml").stdout
+    other = nkpk("export", "radboud-ucb", "--sbml", "--arm", "high-il2", "--patient", "3y-girl", "--set", "host_nk.d0=0.05 1/d", "--without", "treg").stdout
+    assert "high-il2" in other and 'id="treg"' in plain and 'id="treg"' not in other
+    assert re.search(r'id="host_nk_d0"[^>]*value="0.05"', other)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["sankoma"], "nothing was chosen"),
+        (["--sbml"], "no regimen is named"),
+        (["sankoma", "--equations"], "every regimen"),
+        (["sankoma", "--sbml", "--equations"], "two files"),
+        (["sankoma", "--sbml", "-o", "nowhere/s.xml"], "does not exist"),
+        (["sankoma", "--sbml", "-o", "."], "is a folder"),
+        (["nosuch", "--sbml"], "nosuch"),
+        (["sankoma", "--sbml", "--arm", "nosuch"], "nosuch"),
+        (["sankoma", "--smbl"], "--sbml"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+def test_export_refuses(args, said, nkpk):
+    done = nkpk("export", *args, code=2)
+    assert said in done.stderr and done.stdout == ""

@@ -52,5 +52,5 @@ def test_the_shell_lines_run(folder: Path):
 
 
 def test_every_path_in_the_readme_exists():
-    for path in re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r"`((?:model|params|dosing|simulation|solvers|archive|cli|bindings|python/nkpk|tests|examples)/[^`]*)`", README):
+    for path in re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r"`((?:model|params|dosing|simulation|solvers|archive|interop|cli|bindings|python/nkpk|tests|examples)/[^`]*)`", README):
         assert (REPO / path).exists(), path

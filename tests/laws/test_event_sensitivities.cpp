@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <set>
 
+#include "nkpk/core/error.hpp"
+#include "nkpk/simulation/lift.hpp"
 #include "support/observed.hpp"
 
 using namespace nkpk;

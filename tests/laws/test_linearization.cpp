@@ -82,14 +82,15 @@ Eigen::MatrixXd dense(const Sparse& m, const Drawn& d) {
   return J;
 }
 
-/// Entries of a row differ by orders of magnitude: each is compared with its own size and with what rounding of its row allows.
+/// Entries of a row differ by orders of magnitude: each is compared with its own size. The slope of a saturation c/(c + C50) is
+/// what is left of 1/(c + C50) - c/(c + C50)^2 and loses the digits of c/C50, here up to 2e4 of 2e-16.
 void demand_equal(const Eigen::MatrixXd& found, const Eigen::MatrixXd& expected, const std::vector<StateEntry>& names) {
   for (Eigen::Index i = 0; i < found.rows(); ++i)
     for (Eigen::Index j = 0; j < found.cols(); ++j) {
       CAPTURE(names[static_cast<std::size_t>(i)].name);
       CAPTURE(names[static_cast<std::size_t>(j)].name);
       CHECK(std::isfinite(found(i, j)));
-      CHECK(std::abs(found(i, j) - expected(i, j)) <= 1e-12 * std::abs(expected(i, j)));
+      CHECK(std::abs(found(i, j) - expected(i, j)) <= 1e-11 * std::abs(expected(i, j)));
     }
 }
 

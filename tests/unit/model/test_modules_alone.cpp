@@ -63,7 +63,7 @@ TEST_CASE("the cytokine signal of host NK is one saturation of IL-15 and of IL-2
 
 TEST_CASE("at the baseline the signal of host NK is d0 of death, p0 of division and a drive of one") {
   Signals<double> s;
-  CytokineSignal::derive(plain().constants.nk, {}, s);
+  CytokineSignal::derive(plain().constants.nk, Windows{}, s);
   CHECK(off(s.d_host, 0.069) < 1e-14);
   CHECK(off(s.p_host, 0.8 / 36) < 1e-14);
   CHECK(off(s.precursor_drive, 1) < 1e-15);
@@ -75,7 +75,7 @@ TEST_CASE(
   Signals<double> s;
   s.il15_fold = 1e9;
   s.il2_IU_per_L = 1e15;
-  CytokineSignal::derive(plain().constants.nk, {}, s);
+  CytokineSignal::derive(plain().constants.nk, Windows{}, s);
   CHECK(s.p_host < 0.8);
   CHECK(off(s.p_host, 0.8) < 1e-6);
   CHECK(s.precursor_drive < 4 * (1 + 1e-15));
@@ -192,7 +192,7 @@ TEST_CASE("Treg follow the square root of T help and grow with IL-2 up to a cap"
   CHECK(off(y[0], level + (58 - level) * std::exp(-0.55 * 3)) < 1e-10);
   s.il2_effective = 3e3;
   const double R[] = {120};
-  const auto dy = rates<1>([&](double* d) { Treg::add_rates(R, p, 1000.0, {}, s, d); });
+  const auto dy = rates<1>([&](double* d) { Treg::add_rates(R, p, 1000.0, Windows{}, s, d); });
   CHECK(off(dy[0], 0.05 * (58 * 0.5 - 120) + 1.2 * 0.75 * 120 / (1 + 4) - 0.3 * 120) < 1e-13);
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("without T help at all Treg still have a finite rate") {
   const double R[] = {1};
   Signals<double> s;
   s.t_total = -1e-13;  // what rounding leaves
-  const auto dy = rates<1>([&](double* d) { Treg::add_rates(R, plain().constants.treg, 1000.0, {}, s, d); });
+  const auto dy = rates<1>([&](double* d) { Treg::add_rates(R, plain().constants.treg, 1000.0, Windows{}, s, d); });
   CHECK(off(dy[0], -0.05) < 1e-14);
 }
 
@@ -235,7 +235,7 @@ TEST_CASE(
   auto c = plain().constants.il15;
   c.kel = 0;
   Signals<double> s;
-  const auto y = alone<2>({1, 1e6}, 50, [&](double, const double* x, double* dx) { Il15::add_rates(x, c, {}, s, dx); });
+  const auto y = alone<2>({1, 1e6}, 50, [&](double, const double* x, double* dx) { Il15::add_rates(x, c, Windows{}, s, dx); });
   CHECK(off(y[0] - 1, 1e6 / (2.4e3 * 6)) < 1e-9);
 }
 

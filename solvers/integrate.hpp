@@ -43,8 +43,8 @@ std::string_view to_string(Status);
 std::vector<std::string> solver_names();
 
 struct SolverOptions {
-  std::string method = "dopri5";      ///< one of solver_names()
-  double rtol = 1e-8;                 ///< relative tolerance, 1e-14 < rtol < 1
+  std::string method = "auto";      ///< one of solver_names()
+  double rtol = 1e-6;                 ///< relative tolerance, 1e-14 < rtol < 1
   double atol_factor = 1.0;           ///< multiplies every absolute tolerance, > 0
   double initial_step_d = 0;          ///< first trial step after every event [d], > 0; 0: chosen anew each time
   double max_step_d = 1.0;            ///< longest step [d], > 0

@@ -24,7 +24,6 @@ struct Choice {
   const char* method;
 };
 constexpr std::array choices{
-    Choice{true, 1e-4, "rodas4"},
     Choice{true, 0, "rodas5p"},
     Choice{false, 0, "dopri5"},
 };

@@ -63,7 +63,7 @@ def test_list_names_all_that_can_be_given(nkpk):
     assert set(data["regimens"]) == set(REGIMENS)
     for name, count in REGIMENS.items():
         assert np.prod([len(o["choices"]) for o in data["regimens"][name]["options"].values()]) == count
-    assert "man-70y" in data["patients"] and "expanded" in data["products"] and data["solvers"] == ["dopri5", "fehlberg78"]
+    assert "man-70y" in data["patients"] and "expanded" in data["products"] and data["solvers"] == ["dopri5", "fehlberg78", "rkc2", "rodas4", "rodas5p", "auto"]
     text = nkpk("list").stdout
     for name in [*REGIMENS, *data["patients"], *data["products"], *data["solvers"]]:
         assert name in text

@@ -20,88 +20,97 @@
 namespace nkpk {
 
 namespace detail {
-// Eight or four tangents at a time: a compiler that is told of vectors need not search for them, which took minutes per file.
+// Four tangents at a time: compilers that know vector types need no search for them, which took minutes per file.
 #if defined(__GNUC__)
-using EightDoubles = double __attribute__((vector_size(64)));
 using FourDoubles = double __attribute__((vector_size(32)));
+inline constexpr std::size_t tangents_at_once = 4;
 #else
-using EightDoubles = double;
 using FourDoubles = double;
+inline constexpr std::size_t tangents_at_once = 1;
 #endif
 
-template <class Chunk, class F>
-inline void combine_chunk(double* to, const double* from, F&& f) {
-  Chunk a, b;
-  std::memcpy(&a, to, sizeof a);
-  std::memcpy(&b, from, sizeof b);
-  a = f(a, b);
-  std::memcpy(to, &a, sizeof a);
-}
-
-/// to[i] <- f(to[i], from[i])
+/// to[i] <- f(a[i], b[i])
 template <std::size_t P, class F>
-inline void combine_tangents(std::array<double, P>& to, const std::array<double, P>& from, F&& f) {
-  constexpr std::size_t eight = sizeof(EightDoubles) / sizeof(double), four = sizeof(FourDoubles) / sizeof(double);
-  constexpr std::size_t eights = P / eight * eight, fours = eights + (P - eights) / four * four;
-  for (std::size_t i = 0; i < eights; i += eight) combine_chunk<EightDoubles>(to.data() + i, from.data() + i, f);
-  for (std::size_t i = eights; i < fours; i += four) combine_chunk<FourDoubles>(to.data() + i, from.data() + i, f);
-  for (std::size_t i = fours; i < P; ++i) to[i] = f(to[i], from[i]);
+inline void combine_tangents(std::array<double, P>& to, const std::array<double, P>& a, const std::array<double, P>& b, F&& f) {
+  std::size_t i = 0;
+  for (; i + tangents_at_once <= P; i += tangents_at_once) {
+    FourDoubles x, y;
+    std::memcpy(&x, a.data() + i, sizeof x);
+    std::memcpy(&y, b.data() + i, sizeof y);
+    x = f(x, y);
+    std::memcpy(to.data() + i, &x, sizeof x);
+  }
+  for (; i < P; ++i) to[i] = f(a[i], b[i]);
 }
 }  // namespace detail
 
-template <std::size_t P>
-struct Dual;
-/// Whether any tangent differs from 0.
-template <std::size_t P>
-bool moves(const Dual<P>& a);
-
+// Every operation writes its result where it is wanted, and a plain number stays one: of compilers that copy an argument taken
+// by value, a hundred bytes at a time, most of the time went into copies.
 template <std::size_t P>
 struct Dual {
-  double value = 0;
-  std::array<double, P> tangent{};
+  double value;
+  std::array<double, P> tangent;
 
-  Dual() = default;
-  Dual(double v) : value(v) {}  // NOLINT: a constant is a Dual without tangents
+  Dual() : value(0), tangent{} {}
+  Dual(double v) : value(v), tangent{} {}  // NOLINT: a constant is a Dual without tangents
 
   Dual& operator+=(const Dual& b) {
     value += b.value;
-    detail::combine_tangents(tangent, b.tangent, [](auto x, auto y) { return x + y; });
+    detail::combine_tangents(tangent, tangent, b.tangent, [](auto x, auto y) { return x + y; });
     return *this;
   }
   Dual& operator-=(const Dual& b) {
     value -= b.value;
-    detail::combine_tangents(tangent, b.tangent, [](auto x, auto y) { return x - y; });
+    detail::combine_tangents(tangent, tangent, b.tangent, [](auto x, auto y) { return x - y; });
     return *this;
   }
   Dual& operator*=(const Dual& b) {
     const double u = value, v = b.value;
-    detail::combine_tangents(tangent, b.tangent, [u, v](auto x, auto y) { return x * v + u * y; });
+    detail::combine_tangents(tangent, tangent, b.tangent, [u, v](auto x, auto y) { return x * v + u * y; });
     value = u * v;
     return *this;
   }
-  Dual& operator/=(const Dual& b) {
-    const double inverse = 1.0 / b.value;
-    const double quotient = value / b.value;
-    detail::combine_tangents(tangent, b.tangent, [inverse, quotient](auto x, auto y) { return (x - quotient * y) * inverse; });
-    value = quotient;
-    return *this;
+  Dual& operator/=(const Dual& b) { return *this = *this / b; }
+
+  friend Dual operator+(const Dual& a, const Dual& b) {
+    return Dual(a.value + b.value, a, b, [](auto x, auto y) { return x + y; });
+  }
+  friend Dual operator-(const Dual& a, const Dual& b) {
+    return Dual(a.value - b.value, a, b, [](auto x, auto y) { return x - y; });
+  }
+  friend Dual operator*(const Dual& a, const Dual& b) {
+    const double u = a.value, v = b.value;
+    return Dual(u * v, a, b, [u, v](auto x, auto y) { return x * v + u * y; });
+  }
+  friend Dual operator/(const Dual& a, const Dual& b) {
+    const double inverse = 1.0 / b.value, quotient = a.value / b.value;
+    return Dual(quotient, a, b, [inverse, quotient](auto x, auto y) { return (x - quotient * y) * inverse; });
+  }
+  friend Dual operator-(const Dual& a) {
+    return Dual(-a.value, a, a, [](auto x, auto) { return -x; });
   }
 
-  friend Dual operator+(Dual a, const Dual& b) { return a += b; }
-  friend Dual operator-(Dual a, const Dual& b) { return a -= b; }
-  friend Dual operator*(Dual a, const Dual& b) { return a *= b; }
-  friend Dual operator/(Dual a, const Dual& b) { return a /= b; }
-  friend Dual operator-(Dual a) {
-    a.value = -a.value;
-    detail::combine_tangents(a.tangent, a.tangent, [](auto x, auto) { return -x; });
-    return a;
+  friend Dual operator+(const Dual& a, double b) {
+    return Dual(a.value + b, a, a, [](auto x, auto) { return x; });
+  }
+  friend Dual operator+(double a, const Dual& b) { return b + a; }
+  friend Dual operator-(const Dual& a, double b) {
+    return Dual(a.value - b, a, a, [](auto x, auto) { return x; });
+  }
+  friend Dual operator-(double a, const Dual& b) {
+    return Dual(a - b.value, b, b, [](auto x, auto) { return -x; });
+  }
+  friend Dual operator*(const Dual& a, double b) { return chain(a, a.value * b, b); }
+  friend Dual operator*(double a, const Dual& b) { return chain(b, a * b.value, a); }
+  friend Dual operator/(const Dual& a, double b) { return chain(a, a.value / b, 1.0 / b); }
+  friend Dual operator/(double a, const Dual& b) {
+    const double quotient = a / b.value;
+    return chain(b, quotient, -quotient / b.value);
   }
 
   /// f(a) with derivative slope = f'(a).
   friend Dual chain(const Dual& a, double f, double slope) {
-    Dual r(f);
-    detail::combine_tangents(r.tangent, a.tangent, [slope](auto, auto y) { return slope * y; });
-    return r;
+    return Dual(f, a, a, [slope](auto x, auto) { return slope * x; });
   }
   friend Dual exp(const Dual& a) {
     const double e = std::exp(a.value);
@@ -117,17 +126,17 @@ struct Dual {
     const double f = std::pow(a.value, b.value);
     const double by_a = a.value > 0 ? b.value * f / a.value : (b.value == 1 ? 1.0 : 0.0);
     const double by_b = a.value > 0 ? f * std::log(a.value) : 0.0;
-    Dual r = chain(a, f, by_a);
-    detail::combine_tangents(r.tangent, b.tangent, [by_b](auto x, auto y) { return x + by_b * y; });
-    return r;
-  }
-  friend Dual power(const Dual& a, const Dual& b) {
-    if (b.value != 0.5 || moves(b)) return pow(a, b);
-    const double root = std::sqrt(a.value);
-    return chain(a, root, a.value > 0 ? 0.5 / root : 0.0);
+    return Dual(f, a, b, [by_a, by_b](auto x, auto y) { return by_a * x + by_b * y; });
   }
   friend Dual max0(const Dual& a) { return a.value < 0 ? Dual(0.0) : a; }
   friend Dual if_positive(const Dual& x, const Dual& yes, const Dual& no) { return x.value > 0 ? yes : no; }
+
+ private:
+  /// v with tangents f(those of a, those of b), and never set to zero first.
+  template <class F>
+  Dual(double v, const Dual& a, const Dual& b, F&& f) : value(v) {
+    detail::combine_tangents(tangent, a.tangent, b.tangent, f);
+  }
 };
 
 template <std::size_t P>

@@ -25,7 +25,7 @@ struct Kernels {
   void (*solve)(const ModuleSet& on, std::size_t n_cohorts, const SparseMatrix<T>& lu, T* b);
 };
 
-/// Instantiated for double, Dual<4>, Dual<12> and Pack<8>.
+/// Instantiated for double and Dual<4>.
 template <class T>
 const Kernels<T>& kernels(Isa isa);
 

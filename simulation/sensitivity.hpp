@@ -35,7 +35,7 @@ struct Sensitivities {
 /// their order as they move: irradiation, graft, doses at once, then what begins or ends. Where two of them do not commute (cells
 /// infused from the moment of an irradiation on) this is the derivative on one side, and there is none on the other. At an output
 /// at the moment of a moving event it is that of the solution after the event.
-/// Dual numbers, four or twelve parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that
+/// Dual numbers, four parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that
 /// values agree with a plain run within its tolerance, not to the bit.
 /// Throws InputError for unknown names, for a product parameter that every lot overrides and for unusable options.
 Sensitivities simulate_sensitivities(const Scenario& scenario, std::span<const std::string> parameters, const SolverOptions& options = {});

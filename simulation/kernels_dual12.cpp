@@ -1,4 +1,0 @@
-#include "nkpk/core/dual.hpp"
-#include "nkpk/simulation/kernels_of.hpp"
-
-template const nkpk::Kernels<nkpk::Dual<12>>& nkpk::kernels<nkpk::Dual<12>>(Isa);

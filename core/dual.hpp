@@ -128,6 +128,11 @@ struct Dual {
     const double by_b = a.value > 0 ? f * std::log(a.value) : 0.0;
     return Dual(f, a, b, [by_a, by_b](auto x, auto y) { return by_a * x + by_b * y; });
   }
+  friend Dual power(const Dual& a, const Dual& b) {
+    if (b.value != 0.5 || moves(b)) return pow(a, b);
+    const double root = std::sqrt(a.value);
+    return chain(a, root, a.value > 0 ? 0.5 / root : 0.0);
+  }
   friend Dual max0(const Dual& a) { return a.value < 0 ? Dual(0.0) : a; }
   friend Dual if_positive(const Dual& x, const Dual& yes, const Dual& no) { return x.value > 0 ? yes : no; }
 

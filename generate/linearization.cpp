@@ -406,7 +406,10 @@ class Function {
 
   Function(const Equations& e, std::string name) : equations_(e), name_(std::move(name)), writer_(second_rank(e)) {
     for (const Signal& signal : e.first)
-      for (const auto& [m, value] : signal.parts) add(publish_block + static_cast<int>(m), no_module, signal.name, value, " += ");
+      for (const auto& [m, value] : signal.parts) {
+        if (signal.parts.size() > 1 && !signal.neutral.is_number(0)) throw std::logic_error(signal.name + ": only signals that start at 0 can add up");
+        add(publish_block + static_cast<int>(m), no_module, signal.name, value, adds_up(signal) ? " += " : " = ");
+      }
     for (const auto& [signal, value] : e.second) add(derive_block, no_module, "const T " + signal, value);
   }
 
@@ -470,6 +473,8 @@ class Function {
     for (const auto& signal : e.second) names.insert(signal.first);
     return names;
   }
+  /// Of several mechanisms, or of several infusions.
+  static bool adds_up(const Signal& signal) { return signal.parts.size() > 1 || signal.parts.front().first == Module::infused_nk; }
   std::set<int> blocks() const {
     std::set<int> all;
     for (const Line& line : lines_) all.insert(line.block);

@@ -282,5 +282,5 @@ TEST_CASE("the same call gives the same bits") {
 
 TEST_CASE("every method is offered by name") {
   CHECK(solver_names() == std::vector<std::string>{"dopri5", "fehlberg78", "rkc2", "rodas4", "rodas5p", "auto"});
-  CHECK(SolverOptions{}.method == solver_names().front());
+  CHECK(SolverOptions{}.method == "auto");
 }

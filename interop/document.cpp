@@ -171,6 +171,7 @@ class Document {
     heading("Rates");
     paragraph("Infusions add a constant rate to the states that they enter (below).");
     for (std::size_t m = 0; m < std::size_t(Module::count); ++m) {
+      if (static_cast<Module>(m) == Module::il15_dynamics) continue;  // a switch without states
       std::vector<Line> lines;
       heading(std::string(module_names[m]), 3);
       for (const Equation& e : e_.own)

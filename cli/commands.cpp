@@ -240,7 +240,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
       }
       run.summary = {{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"status", std::string(to_string(t.solution.status))},
                      {"message", t.solution.message}, {"t_reached_d", t.solution.t_reached}, {"archive", file}, {"warnings", s.warnings},
-                     {"solver", options.method}, {"rhs_calls", t.solution.stats.rhs_calls}, {"seed", 0}, {"report", metrics_json(run.metrics)}};
+                     {"solver", t.solution.stats.method}, {"rhs_calls", t.solution.stats.rhs_calls}, {"seed", 0}, {"report", metrics_json(run.metrics)}};
       if (!common.quiet)
         for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run.name, warning);
       progress.step(run.name);

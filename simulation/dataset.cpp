@@ -208,7 +208,7 @@ Group run_group(const Trajectory& t) {
                     {"message", t.solution.message},
                     {"failed_state", t.failed_state},
                     {"t_reached_d", t.solution.t_reached},
-                    {"solver", t.options.method},
+                    {"solver", t.solution.stats.method},
                     {"rtol", t.options.rtol},
                     {"atol_factor", t.options.atol_factor},
                     {"steps_accepted", static_cast<std::int64_t>(t.solution.stats.steps_accepted)},

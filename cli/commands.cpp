@@ -197,6 +197,8 @@ int show(const Common& common, const Request& request) {
 }
 
 int simulate(const Common& common, const SimulateArguments& arguments) {
+  // from the start: building the scenarios of many arms takes a while, too
+  std::signal(SIGINT, [](int) { interrupted = 1; });
   const Library library(common.params);
   const auto solvers = solver_names();
   if (std::find(solvers.begin(), solvers.end(), arguments.solver.method) == solvers.end()) throw unknown_name("--solver", "solver", arguments.solver.method, solvers);
@@ -206,12 +208,14 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   for (const std::string& regimen : arguments.regimens) {
     Request request = arguments.request;
     request.regimen = regimen;
-    for (const Request& one : arguments.all_arms ? all_arms(library, request) : std::vector<Request>{request}) scenarios.push_back(make_scenario(library, one));
+    for (const Request& one : arguments.all_arms ? all_arms(library, request) : std::vector<Request>{request}) {
+      if (interrupted) break;
+      scenarios.push_back(make_scenario(library, one));
+    }
   }
   const bool one_file = is_archive_path(arguments.out);
   check_out(arguments.out, arguments.force, scenarios);
 
-  std::signal(SIGINT, [](int) { interrupted = 1; });
   auto should_stop = [] { return interrupted != 0; };
   SolverOptions options = arguments.solver;
   options.should_stop = should_stop;
@@ -223,6 +227,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   {
     Progress progress(scenarios.size(), common.quiet);
     for (const Scenario& s : scenarios) {
+      if (interrupted) break;
       const Trajectory t = nkpk::simulate(s, options);
       if (interrupted) break;  // what is not finished is not written
       Run run{run_name(s), {}, report(t), t.ok(), t.solution.message};

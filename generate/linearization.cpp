@@ -8,7 +8,7 @@
 //   J_ij = df_i/dy_j + sum_b F_ib dg_b/dy_j,   F_ib = df_i/ds1_b + sum_a df_i/ds2_a dh_a/ds1_b
 //
 // What depends on constants only is computed once per run and kept; equal expressions are one; a / b is a (1 / b) where b has
-// several uses. So the compiled functions give the model's values up to rounding, with a third of its divisions.
+// several uses. So the compiled functions give the model's values up to rounding, with fewer divisions.
 //
 // Drugs act on all cells through five kill rates. These stay unknowns of the linear system, k = sum_b dg_k/dy_b x_b: a few
 // entries each for drugs and for cells, where eliminating them would fill every cell's row with every drug.
@@ -39,18 +39,6 @@ constexpr int no_module = -1;
 int module_of(std::size_t i) {
   static const auto entries = state_entries(1);
   return is_kill(i) ? no_module : static_cast<int>(entries[i].module);
-}
-
-/// Mechanisms that rest for long stretches, and whose columns are then not needed.
-bool rests(int module) {
-  switch (static_cast<Module>(module)) {
-    case Module::il15:
-    case Module::host_nk:
-    case Module::t_cells:
-    case Module::treg:
-    case Module::infused_nk: return false;
-    default: return true;
-  }
 }
 
 std::string guard(int module) {
@@ -206,7 +194,7 @@ class Header {
     const int row = module_of(i), column = module_of(j);
     if (in_cohort(i) || in_cohort(j))
       f.add(Function::loop, row == Function::loop ? no_module : row, entry("j", i, j), equations_.E[i][j]);
-    else if (row == no_module || (row != column && column != no_module && rests(column)))
+    else if (row == no_module || (row != column && column != no_module && rests(static_cast<Module>(column))))
       f.add(Function::column_block + column, row, entry("j", i, j), equations_.E[i][j]);
     else
       f.add(row, no_module, entry("j", i, j), equations_.E[i][j]);

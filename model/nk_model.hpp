@@ -100,6 +100,19 @@ inline constexpr std::array<std::string_view, std::size_t(Module::count)> module
     "il15", "il2", "host_nk", "t_cells", "treg", "rejection", "abatacept", "graft", "irradiation",
     "fludarabine", "cyclophosphamide", "thiotepa", "treosulfan", "busulfan", "exposure", "infused_nk", "il15_dynamics"};
 
+/// Mechanisms at rest until something wakes them (a dose, a graft, infused cells): from zero, or an equilibrium of their own, they
+/// neither change nor act.
+constexpr bool rests(Module m) {
+  switch (m) {
+    case Module::il15:
+    case Module::host_nk:
+    case Module::t_cells:
+    case Module::treg:
+    case Module::il15_dynamics: return false;
+    default: return true;
+  }
+}
+
 class ModuleSet {
  public:
   ModuleSet() { bits_.set(); }

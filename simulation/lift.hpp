@@ -51,13 +51,11 @@ struct Entering {
   T amount, start_d, duration_d;
 };
 
-/// Mechanisms that rest until something wakes them: from zero, or an equilibrium of their own, they neither change nor act.
-/// Leaving them out changes no bit of the others.
+/// Leaving out what rests changes no bit of the others.
 inline ModuleSet awake_from_the_start(const ModuleSet& on) {
   ModuleSet awake = on;
-  for (const Module m : {Module::il2, Module::rejection, Module::abatacept, Module::graft, Module::irradiation, Module::fludarabine,
-                         Module::cyclophosphamide, Module::thiotepa, Module::treosulfan, Module::busulfan, Module::exposure, Module::infused_nk})
-    awake.set(m, false);
+  for (std::size_t m = 0; m < std::size_t(Module::count); ++m)
+    if (rests(Module(m))) awake.set(Module(m), false);
   return awake;
 }
 

@@ -18,7 +18,6 @@ namespace {
 
 using detail::Method;
 using detail::Trial;
-using detail::TryStep;
 
 // Step control: h <- h * clamp(safety * error^(-1 / (error_order + 1))); Hairer, Norsett and Wanner, Solving
 // Ordinary Differential Equations I, section II.4.
@@ -49,7 +48,7 @@ class Run {
       differences_ = std::make_unique<DenseLinearSolver>(system.size, system.rhs, system.atol);
       system_.linear = differences_->linear();
     }
-    try_step_ = method_.make(system_);
+    stepper_ = method_.make(system_);
     for (std::size_t i = 0; i < system.size; ++i) atol_[i] = system.atol[i] * options.atol_factor;
   }
 
@@ -118,7 +117,7 @@ class Run {
       const bool is_clipped = planned >= remaining - shortest;
       const double h = is_clipped ? remaining : planned;
 
-      try_step_(trial_, h);
+      stepper_->try_step(trial_, h);
       has_bad_slope_ = false;
       double error = trial_.is_solvable ? error_norm_value(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)), view(std::as_const(trial_.y_new)),
                                                            view(std::as_const(atol_)), options_.rtol)
@@ -215,7 +214,7 @@ class Run {
   const Method& method_;
   double t_last_;
   std::unique_ptr<DenseLinearSolver> differences_;
-  TryStep try_step_;
+  std::unique_ptr<detail::Stepper> stepper_;
   Trial trial_;
   Eigen::ArrayXd atol_;
   double h_ = 0;  ///< next trial step before any clipping [d]; 0: yet to be chosen

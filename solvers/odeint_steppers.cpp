@@ -32,19 +32,34 @@ struct Rhs {
   }
 };
 
-}  // namespace
-
 // Dormand and Prince 1980, doi:10.1016/0771-050X(80)90013-3: order 5 with an estimate of order 4, 6 new
 // stages.
-TryStep make_dopri5(const PiecewiseSystem& system) {
-  return [&system, stepper = Dopri5()](Trial& s, double h) mutable { stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, s.slope_new, h, s.error); };
-}
+class Dopri5Stepper : public Stepper {
+ public:
+  explicit Dopri5Stepper(const PiecewiseSystem& system) : system_(system) {}
+  void try_step(Trial& s, double h) override { odeint_.do_step(Rhs{system_, s}, s.y, s.slope, s.t, s.y_new, s.slope_new, h, s.error); }
+
+ private:
+  const PiecewiseSystem& system_;
+  Dopri5 odeint_;
+};
 
 // Fehlberg 1968, NASA TR R-287: odeint advances with the weights of order 8; the estimate is of order 7, 12
 // new stages. The estimate is 41/840 h (k1 + k11 - k12 - k13) and vanishes for a component whose slope
 // depends on time alone: there only max_step_d bounds the step.
-TryStep make_fehlberg78(const PiecewiseSystem& system) {
-  return [&system, stepper = Fehlberg78()](Trial& s, double h) mutable { stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, h, s.error); };
-}
+class Fehlberg78Stepper : public Stepper {
+ public:
+  explicit Fehlberg78Stepper(const PiecewiseSystem& system) : system_(system) {}
+  void try_step(Trial& s, double h) override { odeint_.do_step(Rhs{system_, s}, s.y, s.slope, s.t, s.y_new, h, s.error); }
+
+ private:
+  const PiecewiseSystem& system_;
+  Fehlberg78 odeint_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stepper> make_dopri5(const PiecewiseSystem& system) { return std::make_unique<Dopri5Stepper>(system); }
+std::unique_ptr<Stepper> make_fehlberg78(const PiecewiseSystem& system) { return std::make_unique<Fehlberg78Stepper>(system); }
 
 }  // namespace nkpk::detail

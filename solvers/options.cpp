@@ -12,9 +12,11 @@ namespace {
 
 // A further method is a line here and a make_... of its own in steppers.hpp.
 constexpr std::array methods{
-    detail::Method{"dopri5", 4, true, false, 5, detail::make_dopri5},   detail::Method{"fehlberg78", 7, false, false, 5, detail::make_fehlberg78},
-    detail::Method{"rkc2", 2, true, false, 5, detail::make_rkc2},       detail::Method{"rodas4", 3, false, true, 8, detail::make_rodas4},
-    detail::Method{"rodas5p", 4, false, true, 8, detail::make_rodas5p},
+    detail::Method{"dopri5", 4, true, false, false, 5, detail::make_dopri5},
+    detail::Method{"fehlberg78", 7, false, false, false, 5, detail::make_fehlberg78},
+    detail::Method{"rkc2", 2, true, false, false, 5, detail::make_rkc2},
+    detail::Method{"rodas4", 3, false, true, true, 8, detail::make_rodas4},
+    detail::Method{"rodas5p", 4, false, true, true, 8, detail::make_rodas5p},
 };
 
 // What "auto" means, from top to bottom: the first line that fits. At equal delivered error rodas5p is the fastest or within 23 %

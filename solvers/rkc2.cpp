@@ -24,7 +24,7 @@ constexpr int most_iterations = 50;
 constexpr double close_enough = 0.01;  // of two estimates of the radius, relative
 constexpr double most_stages = 1000;   // rounding errors grow as eps s^2: 2e-10 of a step here
 
-class Rkc2 {
+class Rkc2 : public Stepper {
  public:
   explicit Rkc2(const PiecewiseSystem& system)
       : system_(system),
@@ -36,7 +36,7 @@ class Rkc2 {
     for (Eigen::Index i = 0; i < mixture_.size(); ++i) mixture_[i] = 0.1 * std::cos(static_cast<double>(i * i + 1));
   }
 
-  void operator()(Trial& s, double h) {
+  void try_step(Trial& s, double h) override {
     const bool is_new = s.state_number != state_number_;
     n_steps_ = is_new ? n_steps_ + 1 : steps_per_radius;  // a second try from the same state: the first was refused
     if (n_steps_ >= steps_per_radius || s.segment != segment_ || state_number_ == 0) {
@@ -128,6 +128,6 @@ class Rkc2 {
 
 }  // namespace
 
-TryStep make_rkc2(const PiecewiseSystem& system) { return Rkc2(system); }
+std::unique_ptr<Stepper> make_rkc2(const PiecewiseSystem& system) { return std::make_unique<Rkc2>(system); }
 
 }  // namespace nkpk::detail

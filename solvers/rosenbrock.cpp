@@ -47,13 +47,14 @@ constexpr std::size_t count_non_zero(const std::array<double, N>& row) {
 }
 
 template <const auto& tableau>
-class Rosenbrock {
+class Rosenbrock : public Stepper {
  public:
   explicit Rosenbrock(const PiecewiseSystem& system)
-      : system_(system), n_(system.size), dfdt_(static_cast<Eigen::Index>(n_)), argument_(dfdt_.size()), u_(dfdt_.size(), n_stages - 1) {}
+      : system_(system), n_(system.size), dfdt_(static_cast<Eigen::Index>(n_)), argument_(dfdt_.size()), u_(dfdt_.size(), n_stages - 1), k_(dfdt_.size(), n_dense) {}
 
-  void operator()(Trial& s, double h) {
+  void try_step(Trial& s, double h) override {
     s.is_solvable = true;
+    is_k_known_ = false;
     if (s.state_number != linearized_at_) {
       linearized_at_ = s.state_number;
       factorized_for_ = 0;
@@ -73,12 +74,41 @@ class Rosenbrock {
     if (!all_finite({s.error.data(), n_})) find_culprit(s, h);
   }
 
+  bool interpolate(const Trial& s, double theta, std::span<double> out) override {
+    if (!is_k_known_) form_k(s, std::make_index_sequence<n_dense>());
+    is_k_known_ = true;
+    const bool is_accepted = s.state_number != linearized_at_;
+    const double *const before = (is_accepted ? s.y_new : s.y).data(), *const after = (is_accepted ? s.y : s.y_new).data();
+    const double rest = 1 - theta;
+    for (std::size_t i = 0; i < n_; ++i) {
+      double bend = 0;
+      for (std::size_t r = n_dense; r-- > 0;) bend = theta * bend + k(r)[i];
+      out[i] = rest * before[i] + theta * (after[i] + rest * bend);
+    }
+    return true;
+  }
+
  private:
-  static constexpr std::size_t n_stages = tableau.n_stages, n_own = tableau.n_own;
+  static constexpr std::size_t n_stages = tableau.n_stages, n_own = tableau.n_own, n_dense = tableau.n_dense;
   static_assert(n_own < n_stages);
 
   /// The last stage is the error, where it is needed.
   double* stage(Trial& s, std::size_t i) { return i + 1 == n_stages ? s.error.data() : u_.col(static_cast<Eigen::Index>(i)).data(); }
+  const double* stage(const Trial& s, std::size_t i) const { return i + 1 == n_stages ? s.error.data() : u_.col(static_cast<Eigen::Index>(i)).data(); }
+  double* k(std::size_t r) { return k_.col(static_cast<Eigen::Index>(r)).data(); }
+
+  template <std::size_t... R>
+  void form_k(const Trial& s, std::index_sequence<R...>) {
+    k_.setZero();
+    (form_one_k<R>(s), ...);
+  }
+
+  template <std::size_t R>
+  void form_one_k(const Trial& s) {
+    Terms<count_non_zero(tableau.H[R])> terms;
+    collect(s, tableau.H[R], 1, terms);
+    accumulate(n_, k(R), terms);
+  }
 
   template <std::size_t... I>
   void take_stages(Trial& s, double h, std::index_sequence<I...>) {
@@ -119,7 +149,7 @@ class Rosenbrock {
   }
 
   template <std::size_t M, std::size_t N>
-  void collect(Trial& s, const std::array<double, M>& row, double factor, Terms<N>& terms) {
+  void collect(const Trial& s, const std::array<double, M>& row, double factor, Terms<N>& terms) {
     std::size_t next = 0;
     for (std::size_t j = 0; j < M; ++j) {
       if (row[j] == 0) continue;
@@ -159,6 +189,8 @@ class Rosenbrock {
   std::size_t n_;
   Eigen::ArrayXd dfdt_, argument_;
   Eigen::ArrayXXd u_;              ///< all stages but the last, one a column
+  Eigen::ArrayXXd k_;              ///< of the dense output, one a column
+  bool is_k_known_ = false;        ///< for the step just tried
   std::size_t linearized_at_ = 0;  ///< Trial::state_number, which is never 0
   double factorized_for_ = 0;      ///< shift; 0: for none
   std::ptrdiff_t bad_derivative_ = -1;
@@ -166,7 +198,7 @@ class Rosenbrock {
 
 }  // namespace
 
-TryStep make_rodas4(const PiecewiseSystem& system) { return Rosenbrock<rodas4>(system); }
-TryStep make_rodas5p(const PiecewiseSystem& system) { return Rosenbrock<rodas5p>(system); }
+std::unique_ptr<Stepper> make_rodas4(const PiecewiseSystem& system) { return std::make_unique<Rosenbrock<rodas4>>(system); }
+std::unique_ptr<Stepper> make_rodas5p(const PiecewiseSystem& system) { return std::make_unique<Rosenbrock<rodas5p>>(system); }
 
 }  // namespace nkpk::detail

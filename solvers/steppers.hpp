@@ -2,7 +2,8 @@
 // Private to solvers/: what the segment loop asks of a one-step method.
 #include <Eigen/Core>
 #include <cstddef>
-#include <functional>
+#include <memory>
+#include <span>
 
 #include "nkpk/solvers/integrate.hpp"
 
@@ -23,24 +24,34 @@ struct Trial {
   std::size_t rhs_calls = 0, linearizations = 0, factorizations = 0;  ///< a method adds its own
 };
 
-/// Fills the outputs of a trial for a step of length h [d]. What it keeps from one call to the next, as a linearization,
-/// holds for one Trial::state_number only, so that after a jump a fresh slope and number are all it takes to start afresh.
-using TryStep = std::function<void(Trial&, double h)>;
+/// One method at work on one system. What it keeps from one call to the next, as a linearization, holds for one
+/// Trial::state_number only, so that after a jump a fresh slope and number are all it takes to start afresh.
+class Stepper {
+ public:
+  virtual ~Stepper() = default;
+  /// Fills the outputs of a trial for a step of length h [d].
+  virtual void try_step(Trial& trial, double h) = 0;
+  /// out <- the state [size] at the part theta of the step just tried, 0 <= theta <= 1: y at 0 and y_new at 1, to the bit.
+  /// The trial is as the step has left it, or accepted: y and y_new swapped, another state_number. False: the method has no
+  /// dense output (Method::is_dense), and nothing is written.
+  virtual bool interpolate(const Trial&, double /*theta*/, std::span<double> /*out*/) { return false; }
+};
 
 struct Method {
   const char* name;
   int error_order;                          ///< error grows as h^(error_order + 1)
   bool gives_new_slope;                     ///< its last stage is that at (t + h, y_new), and counts in the error
   bool needs_linear;                        ///< asks PiecewiseSystem::linear
+  bool is_dense;                            ///< Stepper::interpolate gives the states within a step
   double grow_most;                         ///< a step is at most so many times as long as the one before
-  TryStep (*make)(const PiecewiseSystem&);  ///< the system must outlive the result
+  std::unique_ptr<Stepper> (*make)(const PiecewiseSystem&);  ///< the system must outlive the result
 };
 
-TryStep make_dopri5(const PiecewiseSystem& system);
-TryStep make_fehlberg78(const PiecewiseSystem& system);
-TryStep make_rkc2(const PiecewiseSystem& system);
-TryStep make_rodas4(const PiecewiseSystem& system);
-TryStep make_rodas5p(const PiecewiseSystem& system);
+std::unique_ptr<Stepper> make_dopri5(const PiecewiseSystem& system);
+std::unique_ptr<Stepper> make_fehlberg78(const PiecewiseSystem& system);
+std::unique_ptr<Stepper> make_rkc2(const PiecewiseSystem& system);
+std::unique_ptr<Stepper> make_rodas4(const PiecewiseSystem& system);
+std::unique_ptr<Stepper> make_rodas5p(const PiecewiseSystem& system);
 
 /// Throws InputError with the known names.
 void check_method(const std::string& name);

@@ -36,12 +36,13 @@ std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) { return nkpk::first_no
 /// One call of integrate(): the state on its way from t0 to the last output.
 class Run {
  public:
-  Run(const PiecewiseSystem& system, const SolverOptions& options, double t_last, Solution& solution)
+  Run(const PiecewiseSystem& system, const SolverOptions& options, std::span<const double> output_times, Solution& solution)
       : system_(system),
         options_(options),
         solution_(solution),
         method_(detail::choose_method(system, options)),
-        t_last_(t_last),
+        output_times_(output_times),
+        t_last_(output_times.back()),
         trial_(system.size),
         atol_(system.size) {
     if (method_.needs_linear && !system_.linear) {
@@ -63,17 +64,17 @@ class Run {
     return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
   }
 
-  /// To t_stop, through every event up to and including it. False: stopped on the way, the solution says why.
-  bool advance_through_events(double t_stop) {
-    while (trial_.segment < system_.event_times.size() && system_.event_times[trial_.segment] <= t_stop) {
-      if (!advance(system_.event_times[trial_.segment]) || !act()) return false;
+  /// To the last output, or until the solution says why not. Steps end at outputs only where the method cannot do without:
+  /// elsewhere no output changes another.
+  void go() {
+    while (next_output_ < output_times_.size()) {
+      if (!advance_through_events(method_.is_dense ? t_last_ : output_times_[next_output_])) return;
+      record_here();
     }
-    return advance(t_stop);
   }
 
-  const Trial& now() const { return trial_; }
-
-  void add_stats() {
+  void finish() {
+    solution_.t_reached = trial_.t;
     SolverStats& stats = solution_.stats;
     stats.method = method_.name;
     stats.rhs_calls = trial_.rhs_calls + (differences_ ? differences_->rhs_calls() : 0);
@@ -82,6 +83,36 @@ class Run {
   }
 
  private:
+  /// To t_stop, through every event up to and including it. False: stopped on the way, the solution says why.
+  bool advance_through_events(double t_stop) {
+    while (trial_.segment < system_.event_times.size() && system_.event_times[trial_.segment] <= t_stop) {
+      if (!advance(system_.event_times[trial_.segment]) || !act()) return false;
+    }
+    return advance(t_stop);
+  }
+
+  std::span<double> next_row() {
+    auto row = solution_.states.row(static_cast<Eigen::Index>(next_output_++));
+    return {row.data(), system_.size};
+  }
+
+  bool has_output_until(double t) const { return next_output_ < output_times_.size() && output_times_[next_output_] <= t; }
+
+  void record_here() {
+    while (has_output_until(trial_.t)) std::copy_n(trial_.y.data(), system_.size, next_row().begin());
+  }
+
+  /// Outputs within the step just tried, which ends at t_new; where an event waits there, an output wants the value after it.
+  void record_within(double t_new) {
+    const auto& events = system_.event_times;
+    const bool is_before_event = trial_.segment < events.size() && t_new == events[trial_.segment];
+    while (has_output_until(t_new)) {
+      const double t = output_times_[next_output_];
+      if (t == t_new && is_before_event) return;
+      stepper_->interpolate(trial_, (t - trial_.t) / (t_new - trial_.t), next_row());
+    }
+  }
+
   bool act() {
     solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.transpose();
     system_.jump(trial_.segment, view(trial_.y));
@@ -100,6 +131,7 @@ class Run {
 
   /// Steps to t_stop exactly, within one segment.
   bool advance(double t_stop) {
+    if (trial_.t < t_stop) record_here();
     bool was_refused = false;
     while (trial_.t < t_stop) {
       if (!may_go_on()) return false;
@@ -111,7 +143,10 @@ class Run {
       }
       if (h_ == 0) h_ = detail::initial_step(system_, trial_, atol_, options_.rtol, method_.error_order, segment_end() - trial_.t);
       const double remaining = t_stop - trial_.t;
-      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_stop));
+      const double t_aim = trial_.t + std::min({h_, options_.max_step_d, remaining});
+      // of times near 0 the spacing vanishes
+      const double shortest = std::max(fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_aim)),
+                                       std::numeric_limits<double>::min());
       const double planned = std::max(std::min(h_, options_.max_step_d), shortest);
       // takes the last few spacings along, rather than leave a step of rounding errors
       const bool is_clipped = planned >= remaining - shortest;
@@ -132,6 +167,7 @@ class Run {
         // the step before clipping is remembered: a short last step says nothing against a long next one
         h_ = is_clipped ? std::max(planned, h * factor) : h * factor;
         was_refused = false;
+        if (method_.is_dense) record_within(t_new);
         trial_.t = t_new;
         trial_.y.swap(trial_.y_new);
         trial_.slope.swap(trial_.slope_new);
@@ -212,6 +248,8 @@ class Run {
   const SolverOptions& options_;
   Solution& solution_;
   const Method& method_;
+  std::span<const double> output_times_;
+  std::size_t next_output_ = 0;
   double t_last_;
   std::unique_ptr<DenseLinearSolver> differences_;
   std::unique_ptr<detail::Stepper> stepper_;
@@ -232,14 +270,9 @@ Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, do
   solution.states = rows(output_times.size());
   solution.before_events = rows(system.event_times.size());
 
-  Run run(system, options, output_times.back(), solution);
-  bool goes_on = run.start(y0, t0);
-  for (std::size_t i = 0; goes_on && i < output_times.size(); ++i) {
-    goes_on = run.advance_through_events(output_times[i]);
-    if (goes_on) solution.states.row(static_cast<Eigen::Index>(i)) = run.now().y.transpose();
-  }
-  solution.t_reached = run.now().t;
-  run.add_stats();
+  Run run(system, options, output_times, solution);
+  if (run.start(y0, t0)) run.go();
+  run.finish();
   return solution;
 }
 

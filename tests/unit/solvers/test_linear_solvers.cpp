@@ -179,9 +179,9 @@ TEST_CASE("an automatic first step is neither refused nor far too short, on any 
       const Solution whole = decay.solve({1 / rate}, options);
       REQUIRE(whole.status == Status::ok);
       CHECK(whole.stats.steps_refused == 0);
-      // 1e-4 d at a rate of 1e-3/d would take six steps to grow a millionfold
-      options.initial_step_d = 1e-7 / rate;
-      CHECK(whole.stats.steps_accepted + 4 <= decay.solve({1 / rate}, options).stats.steps_accepted);
+      // a step that is far too short costs steps, though each of them may be up to a hundred times as long as the last
+      options.initial_step_d = 1e-4 / rate;
+      CHECK(whole.stats.steps_accepted + 1 <= decay.solve({1 / rate}, options).stats.steps_accepted);
     }
   }
 }

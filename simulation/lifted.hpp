@@ -92,11 +92,15 @@ class Lifted {
   struct Linearize {
     Lifted& l;
     void operator()(std::size_t segment, double t, std::span<const double> y, std::span<double> dfdt) const {
-      load<T>(y, l.y_);
       segment += l.first_segment_;
       l.on_ = &l.timeline_.awake[segment];
-      l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.y_.data(), l.jacobian_, l.dy_.data());
-      store<T>(l.dy_, dfdt);
+      if constexpr (width == 1) {
+        l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, y.data(), l.jacobian_, dfdt.data());
+      } else {
+        load<T>(y, l.y_);
+        l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.y_.data(), l.jacobian_, l.dy_.data());
+        store<T>(l.dy_, dfdt);
+      }
     }
   };
   struct Factorize {

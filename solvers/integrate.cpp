@@ -18,20 +18,17 @@ namespace {
 
 using detail::Method;
 using detail::Trial;
+using detail::Vector;
 
 // Step control: h <- h * clamp(safety * error^(-1 / (error_order + 1))); Hairer, Norsett and Wanner, Solving
 // Ordinary Differential Equations I, section II.4.
 constexpr double safety = 0.9, shrink_most = 0.2;
 // A step shorter than this many spacings of doubles at the times it joins is rounding, not integration.
 constexpr double fewest_spacings = 16;
+constexpr double shortest_ever = 1e-290;  // [d]; spacings vanish near 0, and 1 / h times a method's coefficients must stay finite
 constexpr std::size_t steps_between_polls = 64;
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-std::span<const double> view(const Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
-std::span<double> view(Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
-
-std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) { return nkpk::first_non_finite(view(a)); }
 
 /// One call of integrate(): the state on its way from t0 to the last output.
 class Run {
@@ -44,23 +41,23 @@ class Run {
         output_times_(output_times),
         t_last_(output_times.back()),
         trial_(system.size),
-        atol_(system.size) {
+        atol_(system.size, infinity) {
     if (method_.needs_linear && !system_.linear) {
       differences_ = std::make_unique<DenseLinearSolver>(system.size, system.rhs, system.atol);
       system_.linear = differences_->linear();
     }
-    stepper_ = method_.make(system_);
+    stepper_ = method_.make(system_, options.isa);
     for (std::size_t i = 0; i < system.size; ++i) atol_[i] = system.atol[i] * options.atol_factor;
   }
 
   /// Takes its place at (t0, y0); events before t0 are over.
   bool start(std::span<const double> y0, double t0) {
     trial_.t = t0;
-    std::copy(y0.begin(), y0.end(), trial_.y.begin());
+    std::copy(y0.begin(), y0.end(), trial_.y.data());
     const auto& events = system_.event_times;
     trial_.segment = static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
     forget_past();
-    const auto bad = first_non_finite(trial_.y);
+    const auto bad = first_non_finite(trial_.y.view());
     return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
   }
 
@@ -114,11 +111,11 @@ class Run {
   }
 
   bool act() {
-    solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.transpose();
-    system_.jump(trial_.segment, view(trial_.y));
+    solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.array().transpose();
+    system_.jump(trial_.segment, trial_.y.view());
     ++trial_.segment;
     forget_past();
-    const auto bad = first_non_finite(trial_.y);
+    const auto bad = first_non_finite(trial_.y.view());
     return bad < 0 || fail_not_finite(bad, "the event at this time made it so: check the event's amounts");
   }
 
@@ -138,15 +135,13 @@ class Run {
       if (!slope_is_known_) {
         evaluate(trial_.t, trial_.y, trial_.slope);
         slope_is_known_ = true;
-        const auto bad = first_non_finite(trial_.slope);
+        const auto bad = first_non_finite(trial_.slope.view());
         if (bad >= 0) return fail_not_finite(bad, "its derivative is not: check the model's values");
       }
       if (h_ == 0) h_ = detail::initial_step(system_, trial_, atol_, options_.rtol, method_.error_order, segment_end() - trial_.t);
       const double remaining = t_stop - trial_.t;
       const double t_aim = trial_.t + std::min({h_, options_.max_step_d, remaining});
-      // of times near 0 the spacing vanishes
-      const double shortest = std::max(fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_aim)),
-                                       std::numeric_limits<double>::min());
+      const double shortest = std::max(fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_aim)), shortest_ever);
       const double planned = std::max(std::min(h_, options_.max_step_d), shortest);
       // takes the last few spacings along, rather than leave a step of rounding errors
       const bool is_clipped = planned >= remaining - shortest;
@@ -154,9 +149,10 @@ class Run {
 
       stepper_->try_step(trial_, h);
       has_bad_slope_ = false;
-      double error = trial_.is_solvable ? error_norm_value(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)), view(std::as_const(trial_.y_new)),
-                                                           view(std::as_const(atol_)), options_.rtol)
+      double error = trial_.is_solvable ? error_norm_value(trial_.error.padded(), trial_.y.padded(), trial_.y_new.padded(), atol_.padded(), options_.rtol,
+                                                           options_.isa)
                                         : infinity;
+      if (error == infinity && trial_.is_solvable) stepper_->find_culprit(trial_, h);
       const double t_new = is_clipped ? t_stop : trial_.t + h;
       if (error <= 1 && !method_.gives_new_slope && !add_new_slope(t_new)) error = infinity;
 
@@ -186,7 +182,7 @@ class Run {
   /// stage of the next step, so that asking for it now costs nothing but at the end of a segment.
   bool add_new_slope(double t_new) {
     evaluate(t_new, trial_.y_new, trial_.slope_new);
-    has_bad_slope_ = !all_finite(view(std::as_const(trial_.slope_new)));
+    has_bad_slope_ = !all_finite(trial_.slope_new.padded(), options_.isa);
     return !has_bad_slope_;
   }
 
@@ -194,8 +190,8 @@ class Run {
   /// y_new became y, does not matter: the norm takes the larger of the two.
   std::ptrdiff_t worst() const {
     if (!trial_.is_solvable) return -1;
-    if (has_bad_slope_) return first_non_finite(trial_.slope_new);
-    return static_cast<std::ptrdiff_t>(error_norm(view(trial_.error), view(trial_.y), view(trial_.y_new), view(atol_), options_.rtol).component);
+    if (has_bad_slope_) return first_non_finite(trial_.slope_new.view());
+    return static_cast<std::ptrdiff_t>(error_norm(trial_.error.view(), trial_.y.view(), trial_.y_new.view(), atol_.view(), options_.rtol).component);
   }
 
   double segment_end() const {
@@ -203,8 +199,8 @@ class Run {
     return trial_.segment < events.size() ? std::min(events[trial_.segment], t_last_) : t_last_;
   }
 
-  void evaluate(double t, const Eigen::ArrayXd& y, Eigen::ArrayXd& slope) {
-    system_.rhs(trial_.segment, t, view(y), view(slope));
+  void evaluate(double t, const Vector& y, Vector& slope) {
+    system_.rhs(trial_.segment, t, y.view(), slope.view());
     ++trial_.rhs_calls;
   }
 
@@ -254,7 +250,7 @@ class Run {
   std::unique_ptr<DenseLinearSolver> differences_;
   std::unique_ptr<detail::Stepper> stepper_;
   Trial trial_;
-  Eigen::ArrayXd atol_;
+  Vector atol_;
   double h_ = 0;  ///< next trial step before any clipping [d]; 0: yet to be chosen
   bool slope_is_known_ = false;
   bool has_bad_slope_ = false;  ///< of the last step

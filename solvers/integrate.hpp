@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nkpk/core/callback.hpp"
+#include "nkpk/core/isa.hpp"
 
 namespace nkpk {
 
@@ -49,6 +50,7 @@ struct SolverOptions {
   double initial_step_d = 0;          ///< first trial step after every event [d], > 0; 0: chosen anew each time
   double max_step_d = 10;             ///< longest step [d], > 0
   std::size_t max_steps = 2'000'000;  ///< accepted plus refused steps of one call, > 0
+  Isa isa = best_isa();               ///< instruction set of the whole run; all give the same bits
   Callback<bool()> should_stop;       ///< asked now and then; true ends the run with Status::interrupted
   /// Throws InputError naming the field, its value and what was expected.
   void validate() const;

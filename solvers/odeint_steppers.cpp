@@ -25,7 +25,8 @@ using Fehlberg78 = odeint::runge_kutta_fehlberg78<State, double, State, double, 
 struct Rhs {
   const PiecewiseSystem& system;
   Trial& trial;
-  void operator()(const State& y, State& dydt, double t) const {
+  template <class Y, class Dydt>
+  void operator()(const Y& y, Dydt& dydt, double t) const {
     const auto n = static_cast<std::size_t>(y.size());
     system.rhs(trial.segment, t, {y.data(), n}, {dydt.data(), n});
     ++trial.rhs_calls;
@@ -37,7 +38,10 @@ struct Rhs {
 class Dopri5Stepper : public Stepper {
  public:
   explicit Dopri5Stepper(const PiecewiseSystem& system) : system_(system) {}
-  void try_step(Trial& s, double h) override { odeint_.do_step(Rhs{system_, s}, s.y, s.slope, s.t, s.y_new, s.slope_new, h, s.error); }
+  void try_step(Trial& s, double h) override {
+    auto y_new = s.y_new.array(), slope_new = s.slope_new.array(), error = s.error.array();
+    odeint_.do_step(Rhs{system_, s}, s.y.array(), s.slope.array(), s.t, y_new, slope_new, h, error);
+  }
 
  private:
   const PiecewiseSystem& system_;
@@ -50,7 +54,10 @@ class Dopri5Stepper : public Stepper {
 class Fehlberg78Stepper : public Stepper {
  public:
   explicit Fehlberg78Stepper(const PiecewiseSystem& system) : system_(system) {}
-  void try_step(Trial& s, double h) override { odeint_.do_step(Rhs{system_, s}, s.y, s.slope, s.t, s.y_new, h, s.error); }
+  void try_step(Trial& s, double h) override {
+    auto y_new = s.y_new.array(), error = s.error.array();
+    odeint_.do_step(Rhs{system_, s}, s.y.array(), s.slope.array(), s.t, y_new, h, error);
+  }
 
  private:
   const PiecewiseSystem& system_;
@@ -59,7 +66,7 @@ class Fehlberg78Stepper : public Stepper {
 
 }  // namespace
 
-std::unique_ptr<Stepper> make_dopri5(const PiecewiseSystem& system) { return std::make_unique<Dopri5Stepper>(system); }
-std::unique_ptr<Stepper> make_fehlberg78(const PiecewiseSystem& system) { return std::make_unique<Fehlberg78Stepper>(system); }
+std::unique_ptr<Stepper> make_dopri5(const PiecewiseSystem& system, Isa) { return std::make_unique<Dopri5Stepper>(system); }
+std::unique_ptr<Stepper> make_fehlberg78(const PiecewiseSystem& system, Isa) { return std::make_unique<Fehlberg78Stepper>(system); }
 
 }  // namespace nkpk::detail

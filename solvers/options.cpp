@@ -86,6 +86,7 @@ void SolverOptions::validate() const {
   if (max_steps == 0) {
     throw InputError("SolverOptions.max_steps", "0 is out of range", "expected a whole number > 0");
   }
+  expect_isa("SolverOptions.isa", isa);
 }
 
 namespace detail {

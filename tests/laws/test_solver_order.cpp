@@ -93,10 +93,10 @@ struct OneStep {
     system.size = 2;
     system.rhs = problem.rhs;
     system.linear = linear.linear();
-    stepper = detail::choose_method(system, test::with_method(method)).make(system);
+    stepper = detail::choose_method(system, test::with_method(method)).make(system, best_isa());
     trial.state_number = 1;
-    trial.y << problem.y0[0], problem.y0[1];
-    problem.rhs(0, 0, problem.y0, {trial.slope.data(), 2});
+    std::ranges::copy(problem.y0, trial.y.data());
+    problem.rhs(0, 0, problem.y0, trial.slope.view());
     stepper->try_step(trial, h);
   }
   void accept() {
@@ -149,9 +149,9 @@ TEST_CASE("dense output joins the ends of its step to the bit, and is the same b
     CAPTURE(known.method);
     OneStep step(known.method, 0.1);
     const auto start = step.at(0), middle = step.at(0.4), end = step.at(1);
-    for (int i = 0; i < 2; ++i) {
-      CHECK(start[std::size_t(i)] == step.trial.y[i]);
-      CHECK(end[std::size_t(i)] == step.trial.y_new[i]);
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(start[i] == step.trial.y[i]);
+      CHECK(end[i] == step.trial.y_new[i]);
     }
     step.accept();
     CHECK(step.at(0) == start);

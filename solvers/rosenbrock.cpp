@@ -46,6 +46,7 @@ class Rosenbrock : public Stepper {
       : system_(system),
         n_(system.size),
         step_(Variants<step>::of(isa)),
+        state_within_(Variants<state_within>::of(isa)),
         dfdt_(n_),
         argument_(n_),
         u_((n_stages - 1) * stride()),
@@ -92,16 +93,7 @@ class Rosenbrock : public Stepper {
   }
 
   bool interpolate(const Trial& s, double theta, std::span<double> out) override {
-    if (!is_k_known_) form_k(s, std::make_index_sequence<n_dense>());
-    is_k_known_ = true;
-    const bool is_accepted = s.state_number != linearized_at_;
-    const double *const before = (is_accepted ? s.y_new : s.y).data(), *const after = (is_accepted ? s.y : s.y_new).data();
-    const double rest = 1 - theta;
-    for (std::size_t i = 0; i < n_; ++i) {
-      double bend = 0;
-      for (std::size_t r = n_dense; r-- > 0;) bend = theta * bend + k(r)[i];
-      out[i] = rest * before[i] + theta * (after[i] + rest * bend);
-    }
+    state_within_(*this, s, theta, out.data());
     return true;
   }
 
@@ -116,6 +108,19 @@ class Rosenbrock : public Stepper {
   double* stage(Trial& s, std::size_t i) { return i + 1 == n_stages ? s.error.data() : u_.data() + i * stride(); }
   const double* stage(const Trial& s, std::size_t i) const { return i + 1 == n_stages ? s.error.data() : u_.data() + i * stride(); }
   double* k(std::size_t r) { return k_.data() + r * stride(); }
+
+  static void state_within(Rosenbrock& self, const Trial& s, double theta, double* out) {
+    if (!self.is_k_known_) self.form_k(s, std::make_index_sequence<n_dense>());
+    self.is_k_known_ = true;
+    const bool is_accepted = s.state_number != self.linearized_at_;
+    const double *const before = (is_accepted ? s.y_new : s.y).data(), *const after = (is_accepted ? s.y : s.y_new).data();
+    const double rest = 1 - theta;
+    for (std::size_t i = 0; i < self.n_; ++i) {
+      double bend = 0;
+      for (std::size_t r = n_dense; r-- > 0;) bend = theta * bend + self.k(r)[i];
+      out[i] = rest * before[i] + theta * (after[i] + rest * bend);
+    }
+  }
 
   template <std::size_t... R>
   void form_k(const Trial& s, std::index_sequence<R...>) {
@@ -190,6 +195,7 @@ class Rosenbrock : public Stepper {
   const PiecewiseSystem& system_;
   std::size_t n_;
   void (*step_)(Rosenbrock&, Trial&, double);
+  void (*state_within_)(Rosenbrock&, const Trial&, double, double*);
   Vector dfdt_, argument_;
   Vector u_;                       ///< all stages but the last, side by side
   Vector k_;                       ///< of the dense output, likewise

@@ -18,6 +18,14 @@ void jacobian(const Constants<T>& c, const CompiledConstants<T>& q, const Module
   linearize(c, q.jacobian, on, w, t, y, j, dfdt);
 }
 
+template <class T>
+void observe(const Constants<T>& c, const T* y, const Leukocytes& m, const std::ptrdiff_t* place, T* out) {
+  visit_observables(c, y, m, [&](const char*, const char*, const char*, const char*, const T& value) {
+    if (*place >= 0) out[*place] = value;
+    ++place;
+  });
+}
+
 #define NKPK_KERNELS(Name, TARGET)                                                                                                       \
   template <class T>                                                                                                                     \
   struct Name {                                                                                                                          \
@@ -36,7 +44,10 @@ void jacobian(const Constants<T>& c, const CompiledConstants<T>& q, const Module
     NKPK_FLATTEN TARGET static void solve(const ModuleSet& on, std::size_t n, const SparseMatrix<T>& lu, T* b) {                          \
       nkpk::solve(on, n, lu, b);                                                                                                         \
     }                                                                                                                                    \
-    static constexpr Kernels<T> table{rhs, linearize, factorize, solve};                                                                 \
+    NKPK_FLATTEN TARGET static void observe(const Constants<T>& c, const T* y, const Leukocytes& m, const std::ptrdiff_t* place, T* out) { \
+      detail::observe(c, y, m, place, out);                                                                                              \
+    }                                                                                                                                    \
+    static constexpr Kernels<T> table{rhs, linearize, factorize, solve, observe};                                                        \
   };
 
 NKPK_KERNELS(Baseline, )

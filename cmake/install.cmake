@@ -26,7 +26,7 @@ foreach(library IN LISTS libraries)
   install(DIRECTORY ${folder}/ DESTINATION include/nkpk/${folder} FILES_MATCHING PATTERN "*.hpp")
 endforeach()
 install(FILES ${PROJECT_BINARY_DIR}/include/nkpk/version.hpp DESTINATION include/nkpk)
-install(FILES ${PROJECT_BINARY_DIR}/include/nkpk/generated/linearization.hpp DESTINATION include/nkpk/generated)
+install(FILES ${PROJECT_BINARY_DIR}/include/nkpk/generated/linearization.hpp ${PROJECT_BINARY_DIR}/include/nkpk/generated/forcing.hpp DESTINATION include/nkpk/generated)
 
 # nkpk_warnings goes with them because static libraries keep the names of what they are linked to, even
 # privately; consumers do not inherit its flags.

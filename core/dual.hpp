@@ -164,6 +164,7 @@ bool moves(const Dual<P>& a) {
 template <std::size_t P>
 struct ScalarTraits<Dual<P>> {
   static constexpr std::size_t width = 1 + P;
+  static constexpr bool lies_in_doubles = false;
 };
 
 }  // namespace nkpk

@@ -1,6 +1,7 @@
 #include "equations.hpp"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 
@@ -95,6 +96,26 @@ Equations differentiate() {
   Derivative by_t("t");
   for (std::size_t i = 0; i < n_states; ++i) e.dfdt.push_back(by_t(e.f[i]));
   return e;
+}
+
+ConstantNames constants_of(const Equations& e) {
+  ConstantNames names;
+  std::set<const void*> seen;
+  std::set<std::string> known;
+  const auto visit = [&](const auto& self, const Symbol& s) -> void {
+    if (!seen.insert(s.identity()).second) return;
+    if (s.op() == Symbol::Op::variable && known.insert(s.name()).second) {
+      if (s.name().starts_with("c.")) names.core.push_back(s.name());
+      if (s.name().starts_with("k.")) names.cohort.push_back(s.name());
+    }
+    if (s.op() != Symbol::Op::variable && s.op() != Symbol::Op::number)
+      for (const Symbol& argument : s.arguments()) self(self, argument);
+  };
+  for (const Signal& signal : e.first)
+    for (const auto& part : signal.parts) visit(visit, part.second);
+  for (const auto& signal : e.second) visit(visit, signal.second);
+  for (const Symbol& f : e.f) visit(visit, f);
+  return names;
 }
 
 }  // namespace nkpk::generate

@@ -36,4 +36,10 @@ struct Equations {
 /// Runs the model and differentiates it.
 Equations differentiate();
 
+/// Names of the constants ("c.nk.kBT") and of the cohort's own ("k.pmax") that the equations read, in order of appearance.
+struct ConstantNames {
+  std::vector<std::string> core, cohort;
+};
+ConstantNames constants_of(const Equations& e);
+
 }  // namespace nkpk::generate

@@ -23,9 +23,12 @@ struct Kernels {
   void (*linearize)(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, SparseMatrix<T>& j, T* dfdt);
   void (*factorize)(const ModuleSet& on, std::size_t n_cohorts, double shift, const SparseMatrix<T>& j, SparseMatrix<T>& lu);
   void (*solve)(const ModuleSet& on, std::size_t n_cohorts, const SparseMatrix<T>& lu, T* b);
+  /// Observable i goes to out[place[i]], nowhere where that is negative; [n_observables] in the order of visit_observables.
+  void (*observe)(const Constants<T>& c, const T* y, const Leukocytes& m, const std::ptrdiff_t* place, T* out);
 };
 
-/// Instantiated for double and Dual<4>.
+/// Instantiated for double and Dual<4>, and for a pack as wide as the registers of each instruction set: Pack<2> (baseline),
+/// Pack<4> (avx2) and Pack<8> (avx512), whatever `isa` says.
 template <class T>
 const Kernels<T>& kernels(Isa isa);
 

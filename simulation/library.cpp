@@ -48,24 +48,6 @@ fs::path find_folder() {
   throw InputError("", "the parameter files were not found", "set NKPK_PARAMS or give --params FOLDER");
 }
 
-bool inside(Domain domain, double value) {
-  switch (domain) {
-    case Domain::positive: return value > 0;
-    case Domain::non_negative: return value >= 0;
-    case Domain::fraction: return value >= 0 && value <= 1;
-  }
-  return false;
-}
-
-std::string expected(Domain domain) {
-  switch (domain) {
-    case Domain::positive: return "expected more than 0";
-    case Domain::non_negative: return "expected 0 or more";
-    case Domain::fraction: return "expected 0 to 1";
-  }
-  return "";
-}
-
 ParameterRecord read_record(const Node& node, const std::string& name, const std::string& unit, Domain domain) {
   TableReader table(node, name);
   ParameterRecord r;
@@ -373,20 +355,40 @@ std::map<std::string, Lloq> Library::lloqs(InputTexts& inputs) const {
 Parameters<double> to_parameters(const ParameterTable& table) { return fill<Parameters<double>>(table, visit_model); }
 ProductParams<double> to_product(const ParameterTable& table) { return fill<ProductParams<double>>(table, visit_product); }
 
-void check_parameters(const Parameters<double>& p, const std::string& where) {
-  const auto require = [&](bool holds, const std::string& problem, const std::string& hint) {
-    if (!holds) throw InputError(where, problem, hint);
-  };
+bool inside(Domain domain, double value) {
+  switch (domain) {
+    case Domain::positive: return value > 0;
+    case Domain::non_negative: return value >= 0;
+    case Domain::fraction: return value >= 0 && value <= 1;
+  }
+  return false;
+}
+
+std::string expected(Domain domain) {
+  switch (domain) {
+    case Domain::positive: return "expected more than 0";
+    case Domain::non_negative: return "expected 0 or more";
+    case Domain::fraction: return "expected 0 to 1";
+  }
+  return "";
+}
+
+std::optional<Refusal> refusal_of(const Parameters<double>& p) {
+  if (!(p.nk.phi > 0 && p.nk.phi < 1)) return Refusal{fmt::format("nk.phi = {}", p.nk.phi), "the blood share must lie between 0 and 1"};
+  if (!(p.il15.fc < 1)) return Refusal{fmt::format("il15.fc = {}", p.il15.fc), "the lymphocyte share of IL-15 loss must be below 1"};
+  if (!(p.nk.dmin < p.host_nk.d0 && p.host_nk.d0 < p.host_nk.dmax))
+    return Refusal{fmt::format("nk.dmin = {}, host_nk.d0 = {}, host_nk.dmax = {} 1/d", p.nk.dmin, p.host_nk.d0, p.host_nk.dmax), "the baseline needs dmin < d0 < dmax"};
   const auto nk = CytokineSignal::prepare<double>(p);
-  require(p.nk.phi > 0 && p.nk.phi < 1, fmt::format("nk.phi = {}", p.nk.phi), "the blood share must lie between 0 and 1");
-  require(p.il15.fc < 1, fmt::format("il15.fc = {}", p.il15.fc), "the lymphocyte share of IL-15 loss must be below 1");
-  require(p.nk.dmin < p.host_nk.d0 && p.host_nk.d0 < p.host_nk.dmax,
-          fmt::format("nk.dmin = {}, host_nk.d0 = {}, host_nk.dmax = {} 1/d", p.nk.dmin, p.host_nk.d0, p.host_nk.dmax), "the baseline needs dmin < d0 < dmax");
-  require(nk.p0 < nk.d0, fmt::format("proliferation at baseline {:.4g} is not below host_nk.d0 = {} 1/d", nk.p0, nk.d0),
-          "lower host_nk.pmax or raise host_nk.E15");
-  require(nk.kTB > 0, fmt::format("return from tissue would be {:.4g} 1/d", nk.kTB), "raise nk.kBT or nk.phi");
-  require(p.host_nk.kap > 1, fmt::format("host_nk.kap = {}", p.host_nk.kap), "the precursor ceiling must be above 1");
-  require(p.busulfan.age_adult > p.busulfan.age_child, "busulfan.age_adult is not above busulfan.age_child", "");
+  if (!(nk.p0 < nk.d0))
+    return Refusal{fmt::format("proliferation at baseline {:.4g} is not below host_nk.d0 = {} 1/d", nk.p0, nk.d0), "lower host_nk.pmax or raise host_nk.E15"};
+  if (!(nk.kTB > 0)) return Refusal{fmt::format("return from tissue would be {:.4g} 1/d", nk.kTB), "raise nk.kBT or nk.phi"};
+  if (!(p.host_nk.kap > 1)) return Refusal{fmt::format("host_nk.kap = {}", p.host_nk.kap), "the precursor ceiling must be above 1"};
+  if (!(p.busulfan.age_adult > p.busulfan.age_child)) return Refusal{"busulfan.age_adult is not above busulfan.age_child", ""};
+  return std::nullopt;
+}
+
+void check_parameters(const Parameters<double>& p, const std::string& where) {
+  if (const auto refusal = refusal_of(p)) throw InputError(where, refusal->problem, refusal->hint);
 }
 
 }  // namespace nkpk

@@ -77,6 +77,18 @@ class Library {
 Parameters<double> to_parameters(const ParameterTable& table);
 ProductParams<double> to_product(const ParameterTable& table);
 
+/// Whether a parameter may have this value.
+bool inside(Domain domain, double value);
+/// "expected more than 0" and so on.
+std::string expected(Domain domain);
+
+/// Why a set of values makes no patient, and what to do.
+struct Refusal {
+  std::string problem, hint;
+};
+/// Whether the baseline is no equilibrium or values make no sense together (C26); nothing where all is well.
+std::optional<Refusal> refusal_of(const Parameters<double>& p);
+
 /// Throws InputError when the baseline is no equilibrium or a set of values makes no sense together (C26).
 void check_parameters(const Parameters<double>& p, const std::string& where);
 

@@ -53,6 +53,7 @@ class Lifted {
   }
   /// States from the solver's doubles; valid until the next call.
   const T* states(std::span<const double> flat) {
+    if (const T* there = in_place<T>(flat)) return there;
     load<T>(flat, y_);
     return y_.data();
   }
@@ -63,13 +64,9 @@ class Lifted {
     void operator()(std::size_t segment, double t, std::span<const double> y, std::span<double> dy) const {
       const auto& line = l.timeline_;
       segment += l.first_segment_;
-      if constexpr (width == 1) {
-        l.kernels_.rhs(l.c_, l.q_, line.awake[segment], line.windows[segment], line.rates[segment], t, y.data(), dy.data());
-      } else {
-        load<T>(y, l.y_);
-        l.kernels_.rhs(l.c_, l.q_, line.awake[segment], line.windows[segment], line.rates[segment], t, l.y_.data(), l.dy_.data());
-        store<T>(l.dy_, dy);
-      }
+      T* const there = in_place<T>(dy);
+      l.kernels_.rhs(l.c_, l.q_, line.awake[segment], line.windows[segment], line.rates[segment], t, l.states(y), there ? there : l.dy_.data());
+      if (!there) store<T>(l.dy_, dy);
     }
   };
   struct Jump {
@@ -92,11 +89,11 @@ class Lifted {
   struct Linearize {
     Lifted& l;
     void operator()(std::size_t segment, double t, std::span<const double> y, std::span<double> dfdt) const {
-      load<T>(y, l.y_);
       segment += l.first_segment_;
       l.on_ = &l.timeline_.awake[segment];
-      l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.y_.data(), l.jacobian_, l.dy_.data());
-      store<T>(l.dy_, dfdt);
+      T* const there = in_place<T>(dfdt);
+      l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.states(y), l.jacobian_, there ? there : l.dy_.data());
+      if (!there) store<T>(l.dy_, dfdt);
     }
   };
   struct Factorize {
@@ -110,13 +107,10 @@ class Lifted {
   struct Solve {
     Lifted& l;
     void operator()(std::span<double> b) const {
-      if constexpr (width == 1) {
-        l.kernels_.solve(*l.on_, l.c_.n_cohorts(), l.factors_, b.data());
-      } else {
-        load<T>(b, l.y_);
-        l.kernels_.solve(*l.on_, l.c_.n_cohorts(), l.factors_, l.y_.data());
-        store<T>(l.y_, b);
-      }
+      T* const there = in_place<T>(b);
+      if (!there) load<T>(b, l.y_);
+      l.kernels_.solve(*l.on_, l.c_.n_cohorts(), l.factors_, there ? there : l.y_.data());
+      if (!there) store<T>(l.y_, b);
     }
   };
 

@@ -7,14 +7,12 @@
 
 #include "nkpk/core/dual.hpp"
 #include "nkpk/core/error.hpp"
-#include "nkpk/simulation/lifted.hpp"
+#include "nkpk/simulation/tangents.hpp"
 
 namespace nkpk {
 namespace {
 
-// Four tangents fill a vector register of AVX2; twelve at once cost as much as three passes and minutes of compiling.
-constexpr std::size_t per_pass = 4;
-using D = Dual<per_pass>;
+using D = Directions::D;
 
 // The numbers a parameter of the caller stands for, in the lifted scenario.
 struct Seeds {
@@ -39,39 +37,46 @@ struct Seeds {
   }
 };
 
-bool overridden(const DoseEntry& dose, const std::string& key) {
+bool overridden(const DoseEntry& dose, std::string_view key) {
   return (key == "f_NK" && dose.f_NK) || (key == "f_T" && dose.f_T) || (key == "viability" && dose.viability);
 }
 
-// Finds what a name stands for, notes its unit and value, and calls seed(number, size) for each place it stands in; `size` is
-// what its tangents are scaled with.
-template <class Seed>
-Sensitivities::Parameter find(const Scenario& s, Seeds& seeds, const std::string& name, Seed&& seed) {
-  Sensitivities::Parameter found{name, "", NAN};
-  std::vector<std::string> known = s.parameters.names();
-  bool hit = false;
-  const auto take = [&](D& number, std::string_view unit, double size) {
-    if (!hit) found.unit = unit, found.value = number.value;
-    hit = true;
-    seed(number, size);
-  };
+/// A name as it is put together: nothing is allocated to compare it.
+struct NameParts {
+  std::string_view first, second, third;  // joined by dots; the third may be empty
+  bool are(std::string_view name) const {
+    for (const std::string_view part : {first, second, third}) {
+      if (part.empty()) break;
+      if (part.data() != first.data() && !take(name, ".")) return false;
+      if (!take(name, part)) return false;
+    }
+    return name.empty();
+  }
+  std::string joined() const { return fmt::format("{}.{}{}{}", first, second, third.empty() ? "" : ".", third); }
+
+ private:
+  static bool take(std::string_view& from, std::string_view part) {
+    if (!from.starts_with(part)) return false;
+    from.remove_prefix(part.size());
+    return true;
+  }
+};
+
+/// Visits every number that can be named as v(parts, number, unit, size); `size` is what its tangents are scaled with.
+template <class V>
+void visit_numbers(const Scenario& s, Seeds& seeds, V&& v) {
   const auto own_size = [](const D& number) { return number.value != 0 ? std::abs(number.value) : 1.0; };
   Parameters<D>::visit(seeds.p, [&](std::string_view module, const char* key, const char* unit, Domain, D& number) {
-    if (name == fmt::format("{}.{}", module, key)) take(number, unit, own_size(number));
+    v(NameParts{module, key, {}}, number, unit, own_size(number));
   });
   for (std::size_t i = 0; i < s.administrations.size(); ++i) {
     const Administration& a = s.administrations[i];
     const DoseEntry& dose = s.regimen.doses[a.dose];
     if (a.cohort >= 0)
       ProductParams<D>::visit(seeds.lots[static_cast<std::size_t>(a.cohort)].product, [&](const char* key, const char* unit, Domain, D& number) {
-        const std::string full = fmt::format("product.{}", key);
-        if (!overridden(dose, key)) known.push_back(full);
-        if (name == full && !overridden(dose, key)) take(number, unit, own_size(number));
+        if (!overridden(dose, key)) v(NameParts{"product", key, {}}, number, unit, own_size(number));
       });
-    const auto of_dose = [&](const char* what, D& number, std::string_view unit, double size) {
-      known.push_back(fmt::format("dose.{}.{}", dose.id, what));
-      if (name == known.back()) take(number, unit, size);
-    };
+    const auto of_dose = [&](const char* what, D& number, std::string_view unit, double size) { v(NameParts{"dose", dose.id, what}, number, unit, size); };
     const Action action = drug_route(dose).action;
     if (std::isfinite(a.amount)) of_dose("amount", seeds.given[i].amount, dose.how->unit, own_size(seeds.given[i].amount));
     if (action == Action::record) continue;
@@ -79,27 +84,39 @@ Sensitivities::Parameter find(const Scenario& s, Seeds& seeds, const std::string
     of_dose("start", seeds.given[i].start_d, "d", 1);
     if (action == Action::input && a.duration_d > 0) of_dose("duration", seeds.given[i].duration_d, "d", a.duration_d);
   }
-  if (!hit) throw unknown_name("sensitivity", "parameter", name, known);
+}
+
+// Finds what a name stands for, notes its unit and value, and calls seed(number, size) for each place it stands in.
+template <class Seed>
+Sensitivities::Parameter find(const Scenario& s, Seeds& seeds, const std::string& name, Seed&& seed) {
+  Sensitivities::Parameter found{name, "", NAN};
+  bool hit = false;
+  visit_numbers(s, seeds, [&](const NameParts& parts, D& number, std::string_view unit, double size) {
+    if (!parts.are(name)) return;
+    if (!hit) found.unit = unit, found.value = number.value;
+    hit = true;
+    seed(number, size);
+  });
+  if (!hit) {
+    std::vector<std::string> known;
+    visit_numbers(s, seeds, [&](const NameParts& parts, auto&&...) { known.push_back(parts.joined()); });
+    throw unknown_name("sensitivity", "parameter", name, known);
+  }
   return found;
 }
 
-/// The parameters names[first] to names[first + count - 1], in one integration.
-void add_pass(const Scenario& s, std::span<const std::string> names, std::size_t first, std::size_t count, const SolverOptions& options,
-              Sensitivities& result) {
-  const std::size_t n_times = s.output_times_d.size();
+/// The parameters names[first] to names[first + count - 1] as directions, and their scales.
+std::unique_ptr<Directions> make_directions(const Scenario& s, std::span<const std::string> names, std::size_t first, std::size_t count,
+                                            std::vector<double>& scale, Sensitivities& result) {
   Seeds seeds(s);
-  std::vector<double> scale(count);
   for (std::size_t j = 0; j < count; ++j) {
-    // Scaled tangents have the unit of their state, share its absolute tolerance and take part in the step control. Left out of it
-    // (atol infinite), at rtol 1e-6, ten of them err by up to 9e-5 of their largest with rodas5p, where values err by 5e-7, and
-    // with dopri5, whose steps are at the edge of stability, by more than all of it; in it by 5e-7 and 2e-4, for 1.3 to 1.6
-    // times the steps.
-    auto parameter = find(s, seeds, names[first + j], [&](D& number, double size) {
+    // Scaled tangents have the unit of their state, share its absolute tolerance and take part in the step control.
+    double& own = scale.emplace_back(0);
+    result.parameters.push_back(find(s, seeds, names[first + j], [&](D& number, double size) {
       // one scale for every place of a parameter: two products may hold different values of it
-      if (scale[j] == 0) scale[j] = size;
-      number.tangent[j] = scale[j];
-    });
-    result.parameters.push_back(std::move(parameter));
+      if (own == 0) own = size;
+      number.tangent[j] = own;
+    }));
   }
   std::vector<Entering<D>> entering = seeds.given;
   for (std::size_t i = 0; i < s.administrations.size(); ++i) {
@@ -109,33 +126,42 @@ void add_pass(const Scenario& s, std::span<const std::string> names, std::size_t
     lot.start_d = seeds.given[i].start_d;  // priming fades from there
   }
   const Body<D> body = Physiology::body(s.patient, seeds.p.physiology);
-  const Constants<D> c = prepare(seeds.p, body, chi_of(s.regimen.donor, seeds.p), seeds.lots, s.constants.modules, s.parameters.linear_quadratic);
-  const Timeline<D> timeline = make_timeline(s, seeds.p, c, entering);
+  Constants<D> c = prepare(seeds.p, body, chi_of(s.regimen.donor, seeds.p), seeds.lots, s.constants.modules, s.parameters.linear_quadratic);
+  Timeline<D> timeline = make_timeline(s, seeds.p, c, entering);
+  std::vector<D> initial = initial_state(seeds.p, c);
+  return std::make_unique<Directions>(std::move(c), std::move(timeline), std::move(initial));
+}
 
-  Lifted<D> lifted(c, timeline);
-  const Solution solution = integrate(lifted.system(), lifted.flat(initial_state(seeds.p, c)), s.t_start_d, s.output_times_d, options);
-  result.stats.steps_accepted += solution.stats.steps_accepted;
-  result.stats.steps_refused += solution.stats.steps_refused;
-  result.stats.rhs_calls += solution.stats.rhs_calls;
-  if (result.status == Status::ok) {
-    result.status = solution.status;
-    result.message = solution.message;
-    result.t_reached_d = solution.t_reached;
-    if (solution.status != Status::ok && solution.component >= 0) {
-      result.failed_state = state_entries(s.cohorts.size())[static_cast<std::size_t>(solution.component) / (1 + per_pass)].name;
-      result.message += fmt::format(" (state {}, patient {}, {} {})", result.failed_state, s.patient.name, s.regimen.name, s.label);
-    }
+/// Takes over how an integration went; `per_state`: doubles that stand for one state.
+void add_outcome(const Scenario& s, const Solution& solution, std::size_t per_state, Sensitivities& result) {
+  SolverStats& stats = result.stats;
+  stats.method = solution.stats.method;
+  stats.steps_accepted += solution.stats.steps_accepted;
+  stats.steps_refused += solution.stats.steps_refused;
+  stats.rhs_calls += solution.stats.rhs_calls;
+  stats.linearizations += solution.stats.linearizations;
+  stats.factorizations += solution.stats.factorizations;
+  if (result.status != Status::ok) return;
+  result.status = solution.status;
+  result.message = solution.message;
+  result.t_reached_d = solution.t_reached;
+  if (solution.status != Status::ok && solution.component >= 0) {
+    result.failed_state = state_entries(s.cohorts.size())[static_cast<std::size_t>(solution.component) / per_state].name;
+    result.message += fmt::format(" (state {}, patient {}, {} {})", result.failed_state, s.patient.name, s.regimen.name, s.label);
   }
+}
 
-  const std::size_t before = result.derivatives.size();
+/// Values and derivatives of the observables at every output, from states(i).
+template <class States>
+void observe(const Scenario& s, const Directions& directions, std::size_t count, const double* scale, States&& states, Sensitivities& result) {
+  const std::size_t n_times = s.output_times_d.size(), before = result.derivatives.size();
   std::vector<D> values;
   for (std::size_t i = 0; i < n_times; ++i) {
-    const auto row = solution.states.row(static_cast<Eigen::Index>(i));
-    const D* y = lifted.states({row.data(), static_cast<std::size_t>(row.size())});
+    const D* y = states(static_cast<Eigen::Index>(i));
     values.clear();
-    visit_observables(c, y, leukocytes_at(s.leukocytes, s.output_times_d[i]),
+    visit_observables(directions.c, y, leukocytes_at(s.leukocytes, s.output_times_d[i]),
                       [&](const char* name, const char* unit, const char*, const char* title, const D& value) {
-                        if (first == 0 && i == 0) result.observables.push_back({name, unit, title});
+                        if (before == 0 && i == 0) result.observables.push_back({name, unit, title});
                         values.push_back(value);
                       });
     if (i == 0) {
@@ -154,14 +180,37 @@ void add_pass(const Scenario& s, std::span<const std::string> names, std::size_t
   }
 }
 
+std::span<const double> row(const RowMatrix& matrix, Eigen::Index i) { return {matrix.row(i).data(), static_cast<std::size_t>(matrix.cols())}; }
+
 }  // namespace
 
 Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::string> names, const SolverOptions& options) {
   if (names.empty()) throw InputError("sensitivity", "no parameter is named", "for example host_nk.d0, product.viability or dose.nk.amount");
   Sensitivities result;
   result.times_d = s.output_times_d;
-  for (std::size_t first = 0; first < names.size(); first += per_pass)
-    add_pass(s, names, first, std::min(per_pass, names.size() - first), options, result);
+  std::vector<std::unique_ptr<Directions>> directions;
+  std::vector<double> scale;
+  const auto count_of = [&](std::size_t group) { return std::min(Directions::count, names.size() - group * Directions::count); };
+  for (std::size_t first = 0; first < names.size(); first += Directions::count)
+    directions.push_back(make_directions(s, names, first, count_of(directions.size()), scale, result));
+
+  Lifted<double> plain(s.constants, s.timeline, options.isa);
+  if (has_dense_output(plain.system(), options)) {
+    LiftedTangents tangents(s.constants, s.timeline, directions, options.isa);
+    const TangentSolution solution = integrate_with_tangents(plain.system(), tangents.system(), plain.flat(initial_state(s.p, s.constants)),
+                                                             tangents.initial(), s.t_start_d, s.output_times_d, options);
+    add_outcome(s, solution.values, 1, result);
+    for (std::size_t g = 0; g < directions.size(); ++g)
+      observe(s, *directions[g], count_of(g), &scale[g * Directions::count],
+              [&](Eigen::Index i) { return tangents.states(g, row(solution.values.states, i), row(solution.tangents, i)); }, result);
+    return result;
+  }
+  for (std::size_t g = 0; g < directions.size(); ++g) {
+    Lifted<D> lifted(directions[g]->c, directions[g]->timeline, options.isa);
+    const Solution solution = integrate(lifted.system(), lifted.flat(directions[g]->initial), s.t_start_d, s.output_times_d, options);
+    add_outcome(s, solution, Lifted<D>::width, result);
+    observe(s, *directions[g], count_of(g), &scale[g * Directions::count], [&](Eigen::Index i) { return lifted.states(row(solution.states, i)); }, result);
+  }
   return result;
 }
 

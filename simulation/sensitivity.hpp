@@ -21,11 +21,11 @@ struct Sensitivities {
   std::vector<Observable> observables;
   std::vector<double> times_d;          ///< output times of the scenario; at an event the value after it
   std::vector<RowMatrix> derivatives;   ///< per parameter, [n_times x n_observables], unit of the observable per unit of the parameter
-  RowMatrix values;                     ///< [n_times x n_observables], of the last pass
+  RowMatrix values;                     ///< [n_times x n_observables]
   Status status = Status::ok;
   std::string message, failed_state;
   double t_reached_d = 0;
-  SolverStats stats;                    ///< summed over the passes
+  SolverStats stats;                    ///< of all integrations
 };
 
 /// Names: "host_nk.d0" and every other parameter of the model; "product.pmax" of all infused products together, moved by the same
@@ -35,8 +35,9 @@ struct Sensitivities {
 /// their order as they move: irradiation, graft, doses at once, then what begins or ends. Where two of them do not commute (cells
 /// infused from the moment of an irradiation on) this is the derivative on one side, and there is none on the other. At an output
 /// at the moment of a moving event it is that of the solution after the event.
-/// Dual numbers, four parameters a pass. The tangents, scaled by |parameter|, take part in the step control, so that
-/// values agree with a plain run within its tolerance, not to the bit.
+/// One integration for all of them behind rodas5p, rodas4 or auto, as the linear equations that they obey; one for every four, in
+/// dual numbers, behind other methods. The tangents, scaled by |parameter|, take part in the step control (in the first case at a
+/// hundred times the tolerances), so that values agree with a plain run within its tolerance, not to the bit.
 /// Throws InputError for unknown names, for a product parameter that every lot overrides and for unusable options.
 Sensitivities simulate_sensitivities(const Scenario& scenario, std::span<const std::string> parameters, const SolverOptions& options = {});
 

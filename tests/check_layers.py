@@ -33,6 +33,7 @@ ONLY_IN = {
     r"CLI/": "cli/",
     r"nlohmann/": "cli/",
     r"pugixml": "interop/",
+    r"Random123/": "simulation/population.cpp",
     r"pybind11|Python\.h|numpy/": "bindings/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

@@ -1,0 +1,108 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "nkpk/core/dual.hpp"
+#include "nkpk/simulation/lifted.hpp"
+#include "nkpk/simulation/tangent_kernels.hpp"
+#include "nkpk/solvers/tangents.hpp"
+
+namespace nkpk {
+
+/// Four directions in which a scenario can move, as dual numbers.
+struct Directions {
+  static constexpr std::size_t count = 4;
+  using D = Dual<count>;
+  Directions(Constants<D> constants, Timeline<D> line, std::vector<D> start) : c(std::move(constants)), timeline(std::move(line)), initial(std::move(start)) {}
+
+  Constants<D> c;
+  Timeline<D> timeline;
+  std::vector<D> initial;  ///< [n_states]
+};
+
+/// The sensitivity equations of a scenario as the solver sees them, in any number of directions: what happens at events in dual
+/// numbers, what happens between them as S' = J S + df/dc dc in doubles.
+///
+///   tangents   [ group ][ state ][ four directions ]
+class LiftedTangents {
+ public:
+  LiftedTangents(const Constants<double>& c, const Timeline<double>& timeline, std::span<const std::unique_ptr<Directions>> directions, Isa isa = best_isa());
+  LiftedTangents(const LiftedTangents&) = delete;
+  LiftedTangents& operator=(const LiftedTangents&) = delete;
+
+  TangentSystem system();
+  std::vector<double> initial() const;
+  /// States with their tangents in the four directions of `group`; valid until the next call. `y`: [n_states].
+  const Directions::D* states(std::size_t group, std::span<const double> y, std::span<const double> s);
+
+ private:
+  using D = Directions::D;
+  struct Group {
+    Group(const Directions& d, Isa isa) : directions(d), lifted(d.c, d.timeline, isa), flat(d.initial.size() * Lifted<D>::width), states(d.initial.size()) {}
+    const Directions& directions;
+    Lifted<D> lifted;
+    std::vector<double> flat;
+    std::vector<D> states;
+  };
+  struct Linearize {
+    LiftedTangents& l;
+    void operator()(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y) const { l.linearize(segment, t, y); }
+  };
+  struct Factorize {
+    LiftedTangents& l;
+    void operator()(double shift) const { l.arithmetic_->factorize(l.on_[l.segment_], shift); }
+  };
+  struct Solve {
+    LiftedTangents& l;
+    void operator()(std::size_t moment, std::span<double> s, bool is_forced) const { l.solve(moment, s, is_forced); }
+  };
+  struct Rate {
+    LiftedTangents& l;
+    void operator()(std::size_t moment, std::span<const double> s, std::span<double> out) const { l.rate(moment, s, out); }
+  };
+  struct Jump {
+    LiftedTangents& l;
+    void operator()(std::size_t event, std::span<double> y, std::span<double> s) const { l.jump(event, y, s); }
+  };
+
+  /// Groups whose forcing is found side by side.
+  struct Block {
+    std::size_t first, groups;
+    std::vector<Four> nodes;                 ///< [node x groups]
+    std::vector<std::vector<Four>> infused;  ///< [segment][input x groups]: tangents of infusion rates
+  };
+  std::size_t at(std::size_t group, std::size_t state) const { return (group * n_ + state) * Directions::count; }
+  Forcing forcing(Block& block);
+  void trace_inputs();
+  void trace_links();
+  void trace_states();
+  void linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y);
+  void solve(std::size_t moment, std::span<double> s, bool is_forced);
+  void rate(std::size_t moment, std::span<const double> s, std::span<double> out);
+  void jump(std::size_t event, std::span<double> y, std::span<double> s);
+
+  const Constants<double>& c_;
+  const Timeline<double>& timeline_;
+  std::unique_ptr<TangentArithmetic> arithmetic_;
+  std::size_t n_;
+  std::vector<std::unique_ptr<Group>> groups_;
+  std::vector<Block> blocks_;
+  std::vector<std::vector<std::pair<std::size_t, std::size_t>>> inputs_;  ///< [segment]: (state, index into Block::infused)
+  std::vector<LinkRow> rows_;
+  std::vector<Link> links_;
+  std::vector<std::pair<std::size_t, std::size_t>> forced_;  ///< (state, node) of the rates that move with a constant
+  std::vector<std::pair<std::size_t, std::size_t>> live_;
+  std::vector<ModuleSet> on_, wanted_;  ///< in each segment, of what is awake: mechanisms that differ, and that differ by a constant
+  std::vector<double> atol_;
+  std::size_t segment_ = 0;
+  Linearize linearize_{*this};
+  Factorize factorize_{*this};
+  Solve solve_{*this};
+  Rate rate_{*this};
+  Jump jump_{*this};
+};
+
+}  // namespace nkpk

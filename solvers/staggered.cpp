@@ -1,0 +1,182 @@
+// The tangents' own step: a singly diagonally implicit method with an explicit first stage, which on linear equations is one
+// matrix and one solution a stage,
+//
+//   (1 / (h gamma) I - J_i) S_i = R_i / (h gamma) + B_i,   R_i = S + h sum_{j<i} a_ij K_j,   h gamma K_i = S_i - R_i
+//
+// with J_i and B_i at the solution's state at t + c_i h: all known before the first stage, and computed side by side. Differentiating a Rosenbrock step itself would take second derivatives
+// along every stage, or five times the arithmetic in dual numbers.
+#include "nkpk/solvers/staggered.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "nkpk/solvers/error_norm.hpp"
+
+namespace nkpk::detail {
+namespace {
+
+// Kennedy and Carpenter 2019, doi:10.1016/j.apnum.2019.07.008, ESDIRK5(4)7L[2]SA2: order 5 with an estimate of order 4, L-stable,
+// stiffly accurate, every stage within the step. The last row of a is the result.
+constexpr std::size_t n = 7;
+using Row = std::array<double, n>;
+constexpr double gamma = 23.0 / 125;
+constexpr std::array<Row, n> a{{
+    {},
+    {gamma, gamma},
+    {791020047304.0 / 3561426431547, 791020047304.0 / 3561426431547, gamma},
+    {-158159076358.0 / 11257294102345, -158159076358.0 / 11257294102345, -85517644447.0 / 5003708988389, gamma},
+    {-1653327111580.0 / 4048416487981, -1653327111580.0 / 4048416487981, 1514767744496.0 / 9099671765375, 14283835447591.0 / 12247432691556, gamma},
+    {-4540011970825.0 / 8418487046959, -4540011970825.0 / 8418487046959, -1790937573418.0 / 7393406387169, 10819093665085.0 / 7266595846747,
+     4109463131231.0 / 7386972500302, gamma},
+    {-188593204321.0 / 4778616380481, -188593204321.0 / 4778616380481, 2809310203510.0 / 10304234040467, 1021729336898.0 / 2364210264653,
+     870612361811.0 / 2470410392208, -1307970675534.0 / 8059683598661, gamma},
+}};
+constexpr Row embedded{-582099335757.0 / 7214068459310, -582099335757.0 / 7214068459310, 615023338567.0 / 3362626566945,
+                       3192122436311.0 / 6174152374399, 6156034052041.0 / 14430468657929, -1011318518279.0 / 9693750372484,
+                       1914490192573.0 / 13754262428401};
+
+// Errors of tangents are held to this multiple of the solution's tolerances: what a derivative is wanted for, a direction or a standard
+// error, asks for fewer digits than a prediction. On the model, at rtol 1e-6, they then err by at most 4e-5 of their largest
+// (benchmarks/sensitivities.md).
+constexpr double looser = 100;
+
+/// Where the stages lie within the step; what is left of the moments lies at its end.
+constexpr std::array<double, TangentSystem::moments> thetas = [] {
+  std::array<double, TangentSystem::moments> c;
+  c.fill(1);
+  for (std::size_t i = 0; i + 1 < n; ++i) {
+    c[i] = 0;
+    for (const double x : a[i]) c[i] += x;
+  }
+  return c;
+}();
+
+/// A sum of the K_j, sum_j weight_j h K_j, in terms of what is kept: start S + rate h S' + sum_j of[j] S_j.
+struct Combination {
+  double start = 0, rate = 0;
+  Row of{};
+};
+
+constexpr Combination combination(const Row& weights, std::size_t stages) {
+  // from the last stage on: h K_j = (S_j - R_j) / gamma, and R_j holds earlier ones
+  Combination c;
+  Row left = weights;
+  for (std::size_t j = stages; j-- > 1;) {
+    const double x = left[j] / gamma;
+    c.of[j] = x;
+    c.start -= x;
+    for (std::size_t l = 0; l < j; ++l) left[l] -= x * a[j][l];
+  }
+  c.rate = left[0];
+  return c;
+}
+
+constexpr std::array<Combination, n> stages = [] {
+  std::array<Combination, n> all;
+  for (std::size_t i = 1; i < n; ++i) {
+    Row before{};
+    for (std::size_t j = 0; j < i; ++j) before[j] = a[i][j];
+    all[i] = combination(before, i);
+    all[i].start += 1;
+  }
+  return all;
+}();
+constexpr Combination error_estimate = [] {
+  Row weights{};
+  for (std::size_t j = 0; j < n; ++j) weights[j] = a[n - 1][j] - embedded[j];
+  return combination(weights, n);
+}();
+
+template <std::size_t N>
+struct Terms {
+  std::array<const double*, N> of{};
+  std::array<double, N> weight{};
+};
+
+/// out = sum_j weight_j of_j; out may be one of them.
+template <std::size_t N>
+void sum_up(std::size_t first, std::size_t last, double* out, const Terms<N>& terms) {
+#pragma GCC ivdep
+  for (std::size_t x = first; x < last; ++x) {
+    double sum = terms.weight[0] * terms.of[0][x];
+    for (std::size_t j = 1; j < N; ++j) sum += terms.weight[j] * terms.of[j][x];
+    out[x] = sum;
+  }
+}
+
+/// factor times a combination over stages 1 to N - 2, with h and the arrays filled in
+template <std::size_t N>
+Terms<N> terms_of(const Combination& c, double factor, double h, const double* s, const double* rate, const std::array<double*, n>& stage) {
+  Terms<N> terms;
+  terms.of[0] = s, terms.weight[0] = factor * c.start;
+  terms.of[1] = rate, terms.weight[1] = factor * h * c.rate;
+  for (std::size_t j = 1; j + 1 < N; ++j) terms.of[j + 1] = stage[j], terms.weight[j + 1] = factor * c.of[j];
+  return terms;
+}
+
+}  // namespace
+
+Staggered::Staggered(const TangentSystem& system, std::size_t n_states, const SolverOptions& options, std::span<const double> s0)
+    : system_(system), rtol_(options.rtol * looser), isa_(options.isa), memory_((4 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::moments) {
+  const auto array = [&](std::size_t i) { return memory_.data() + i * Vector::rounded_up(system.size); };
+  s_ = array(0), rate_ = array(1), rate_new_ = array(2), error_ = array(3);
+  for (std::size_t i = 1; i < n; ++i) stage_[i] = array(3 + i);
+  std::copy(s0.begin(), s0.end(), s_);
+  for (const double tolerance : system.atol) atol_.push_back(tolerance * options.atol_factor * looser);
+}
+
+template <std::size_t N, class T>
+void Staggered::sum_up_live(double* out, const T& terms) const {
+  for (const auto& [first, last] : system_.live) Variants<sum_up<N>>::of(isa_)(first, last, out, terms);
+}
+
+template <std::size_t I>
+void Staggered::take_stage(double h) {
+  const double shift = 1 / (h * gamma);
+  const auto terms = terms_of<I + 1>(stages[I], shift, h, s_, rate_, stage_);
+  sum_up_live<I + 1>(stage_[I], terms);
+  constexpr bool is_last = I + 1 == n;
+  if constexpr (is_last)
+    for (const auto& [first, last] : system_.live) std::copy(stage_[I] + first, stage_[I] + last, rate_new_ + first);
+  system_.solve(I, all(stage_[I]), true);
+  if constexpr (is_last)
+    sum_up_live<2>(rate_new_, Terms<2>{{stage_[I], rate_new_}, {shift, -1.0}});
+}
+
+double Staggered::try_step(const Trial& trial, Stepper& stepper, double h, double t_new) {
+  stepper.interpolate(trial, thetas, y_);
+  std::array<double, TangentSystem::moments> t;
+  for (std::size_t m = 0; m < t.size(); ++m) t[m] = thetas[m] < 1 ? trial.t + thetas[m] * h : t_new;
+  system_.linearize(trial.segment, t, y_);
+  linearizations += n;
+  if (!rate_is_known_) system_.rate(0, all(s_), all(rate_));
+  rate_is_known_ = true;
+  system_.factorize(1 / (h * gamma));
+  factorizations += n - 1;
+  take_stage<1>(h), take_stage<2>(h), take_stage<3>(h), take_stage<4>(h), take_stage<5>(h), take_stage<6>(h);
+  return error(h);
+}
+
+/// The estimate, filtered by the last stage's matrix: what has settled on its slow course would dominate it otherwise (Shampine's
+/// device; Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8).
+double Staggered::error(double h) {
+  const auto terms = terms_of<n + 1>(error_estimate, 1 / (h * gamma), h, s_, rate_, stage_);
+  sum_up_live<n + 1>(error_, terms);
+  system_.solve(n - 1, all(error_), false);
+  double worst = 0;
+  for (const auto& [first, last] : system_.live) {
+    const std::size_t count = last - first;
+    const double part = error_norm_value({error_ + first, count}, {s_ + first, count}, {stage_[n - 1] + first, count}, {atol_.data() + first, count}, rtol_, isa_);
+    worst = std::max(worst, part);  // infinite, never NaN, where something is not finite
+  }
+  return worst;
+}
+
+void Staggered::accept() {
+  std::swap(s_, stage_[n - 1]);
+  std::swap(rate_, rate_new_);
+}
+
+}  // namespace nkpk::detail

@@ -1,0 +1,46 @@
+#pragma once
+// Private to solvers/: one step of the tangents behind one step of the solution.
+#include <array>
+#include <span>
+#include <vector>
+
+#include "nkpk/solvers/steppers.hpp"
+#include "nkpk/solvers/tangents.hpp"
+#include "nkpk/solvers/vector.hpp"
+
+namespace nkpk::detail {
+
+class Staggered {
+ public:
+  Staggered(const TangentSystem& system, std::size_t n_states, const SolverOptions& options, std::span<const double> s0);
+
+  /// After a jump, or at the start: the rate there is taken anew.
+  void forget_past() { rate_is_known_ = false; }
+  /// Behind the step of length h [d] to t_new that `stepper` has just tried from `trial`. The scaled error; up to 1 is accepted,
+  /// infinite where something is not finite.
+  double try_step(const Trial& trial, Stepper& stepper, double h, double t_new);
+  void accept();
+  void jump(std::size_t event, std::span<double> y) { system_.jump(event, y, all(s_)); }
+  std::span<const double> tangents() const { return {s_, system_.size}; }
+  std::size_t linearizations = 0, factorizations = 0;
+
+ private:
+  static constexpr std::size_t n_stages = 7;
+  std::span<double> all(double* array) const { return {array, system_.size}; }
+  template <std::size_t I>
+  void take_stage(double h);
+  template <std::size_t N, class Terms>
+  void sum_up_live(double* out, const Terms& terms) const;
+  double error(double h);
+
+  const TangentSystem& system_;
+  double rtol_;
+  Isa isa_;
+  Vector memory_;
+  double *s_, *rate_, *rate_new_, *error_;      ///< at the start: S and S'; at the end: S'
+  std::array<double*, n_stages> stage_{};       ///< S_2 to S_7 from [1] on, the last that at the end; [0]: none
+  std::vector<double> y_, atol_;                ///< y_: at every moment
+  bool rate_is_known_ = false;
+};
+
+}  // namespace nkpk::detail

@@ -1,8 +1,11 @@
 #pragma once
+#include <string>
 #include <string_view>
+#include <vector>
 
-// One build for every x86-64: hot functions are compiled for several instruction sets, and the processor decides at run time
-// which of them runs. Fused multiply-add is never used (-ffp-contract=off), so that all of them give the same bits.
+// One build for every x86-64: hot functions are compiled for several instruction sets, and the one to use is chosen at run time.
+// Every set computes the same bits: no sum is reordered (no -ffast-math) and no a * b + c is fused (-ffp-contract=off), so that
+// only the number of components per instruction differs.
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define NKPK_HAS_ISA_VARIANTS 1
@@ -20,9 +23,15 @@
 
 namespace nkpk {
 
-enum class Isa { baseline, avx2, avx512 };
+enum class Isa { baseline, avx2, avx512 };  // each runs wherever a later one does
 
 constexpr std::string_view to_string(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "baseline"; }
+
+/// Names that isa_from() accepts.
+std::vector<std::string> isa_names();
+
+/// The instruction set of this name. Throws InputError with the known names.
+Isa isa_from(const std::string& name);
 
 /// The widest instruction set that this build has variants for and this processor runs.
 inline Isa best_isa() {
@@ -37,5 +46,28 @@ inline Isa best_isa() {
   return Isa::baseline;
 #endif
 }
+
+/// Throws InputError where `wanted` is wider than `best`.
+void expect_isa(const std::string& where, Isa wanted, Isa best = best_isa());
+
+/// One function compiled for every instruction set, with all that it calls: `Variants<f>::of(isa)(arguments...)`.
+template <auto f>
+struct Variants;
+
+template <class R, class... Args, R (*f)(Args...)>
+struct Variants<f> {
+  static constexpr auto of([[maybe_unused]] Isa isa) -> R (*)(Args...) {
+#if NKPK_HAS_ISA_VARIANTS
+    if (isa == Isa::avx512) return avx512;
+    if (isa == Isa::avx2) return avx2;
+#endif
+    return baseline;
+  }
+
+ private:
+  NKPK_FLATTEN static R baseline(Args... args) { return f(args...); }
+  NKPK_FLATTEN NKPK_TARGET_AVX2 static R avx2(Args... args) { return f(args...); }
+  NKPK_FLATTEN NKPK_TARGET_AVX512 static R avx512(Args... args) { return f(args...); }
+};
 
 }  // namespace nkpk

@@ -186,7 +186,15 @@ class Header {
       f.add(in_cohort(i) ? Function::loop : module_of(i), no_module, (in_cohort(i) ? "dd[" + std::to_string(i - n_core) : "dy[" + std::to_string(i)) + "]",
             equations_.f[i]);
     return f.text("/// dy/dt at (t, y), [n_states], as right_hand_side() up to rounding. Mechanisms that are off must be at rest.\n", "T* __restrict dy",
-                  "  for (std::size_t i = 0; i < c.n_states(); ++i) dy[i] = T(0);\n", "    T* dd = dy + at::cohort(i);\n");
+                  rest_where_off(), "    T* dd = dy + at::cohort(i);\n");
+  }
+
+  static std::string rest_where_off() {
+    std::map<int, std::string> zeros;
+    for (std::size_t i = 0; i < n_core; ++i) zeros[module_of(i)] += " dy[" + std::to_string(i) + "] = T(0);";
+    std::string text;
+    for (const auto& [module, lines] : zeros) text += "  if (!" + guard(module) + ") {" + lines + " }\n";
+    return text + "  if (!" + guard(Function::loop) + ")\n    for (std::size_t i = at::cohort(0); i < c.n_states(); ++i) dy[i] = T(0);\n";
   }
 
   // An entry is written under its row's mechanism, or under its column's where that rests for long.
@@ -205,8 +213,7 @@ class Header {
     for (std::size_t i = 0; i < n_all; ++i)
       for (std::size_t j = 0; j < n_all; ++j)
         if (pattern_[i][j]) add_entry(f, i, j);
-    for (std::size_t i = 0; i < n_states; ++i)
-      if (!equations_.dfdt[i].is_number(0)) f.add(Function::loop, no_module, "dfdt_k[" + std::to_string(i - n_core) + "]", equations_.dfdt[i]);
+    for (std::size_t i = n_core; i < n_states; ++i) f.add(Function::loop, no_module, "dfdt_k[" + std::to_string(i - n_core) + "]", equations_.dfdt[i]);
     return f.text(
         "/// J = df/dy and df/dt at (t, y). Rows of mechanisms that are off stay as they are: zero.\n"
         "/// df/dt is written for the cohorts only; nothing else depends on time.\n",
@@ -248,7 +255,7 @@ class Header {
 
   std::string factorize() const {
     std::ostringstream out;
-    out << "/// lu <- the factors of shift I - J: unit lower, upper with reciprocals of the pivots. Pivots are not exchanged.\n"
+    out << "/// lu <- the factors of shift I - J: unit lower, reciprocals of the pivots, unit upper. Pivots are not exchanged.\n"
            "template <class T>\n"
            "void factorize(const ModuleSet& on, std::size_t n_cohorts, double shift, const SparseMatrix<T>& __restrict jacobian,\n"
            "               SparseMatrix<T>& __restrict lu) {\n"
@@ -263,11 +270,17 @@ class Header {
       Body body;
       for (const std::size_t p : run) {
         if (!is_kill(p)) body.of(p, p) += entry("a", p, p) + " = 1.0 / " + entry("a", p, p) + ";\n";
+        for (const std::size_t j : plan_.order) {
+          if (is_kill(p) || !is_after(j, p) || !plan_.filled[p][j]) continue;
+          // statements of the core come first: its columns are scaled before a row of a cohort could still want them as they were
+          if (!in_cohort(p) && in_cohort(j)) throw std::logic_error("a pivot before the cohorts depends on them");
+          body.of(p, j) += entry("a", p, j) + " *= " + entry("a", p, p) + ";\n";
+        }
         for (const std::size_t i : plan_.order) {
           if (!is_after(i, p) || !plan_.filled[i][p]) continue;
-          if (!is_kill(p)) body.of(i, p) += entry("a", i, p) + " *= " + entry("a", p, p) + ";\n";
           for (const std::size_t j : plan_.order)
             if (is_after(j, p) && plan_.filled[p][j]) body.of(i, p) += entry("a", i, j) + " -= " + entry("a", i, p) + " * " + entry("a", p, j) + ";\n";
+          if (!is_kill(p)) body.of(i, p) += entry("a", i, p) + " *= " + entry("a", p, p) + ";\n";
         }
       }
       out << body.text(run.front(), "    auto& ak = lu.cohort[k];\n");
@@ -278,13 +291,82 @@ class Header {
 
   static std::string x(std::size_t i) { return (in_cohort(i) ? "d" : "x") + std::to_string(in_cohort(i) ? i - n_core : i); }
 
+  /// What solve() does under one guard.
+  struct Part {
+    int module;
+    Body body;
+    std::set<std::size_t> touched, changed;  ///< unknowns of the core, by statements of the core
+    std::set<std::size_t> shared;            ///< unknowns of the core, by statements of the cohorts
+    void add(std::size_t changes, std::vector<std::size_t> reads, bool of_cohort, const std::string& line) {
+      (of_cohort ? body.cohort : body.core) += "    " + line;
+      reads.push_back(changes);
+      (of_cohort ? shared : touched).insert(reads.begin(), reads.end());
+      if (!of_cohort) changed.insert(changes);
+    }
+  };
+
+  std::vector<Part> forward() const {
+    std::vector<Part> parts;
+    for (const auto& run : runs()) {
+      Part part{module_of(run.front()), {}, {}, {}, {}};
+      for (const std::size_t p : run)
+        for (const std::size_t i : plan_.order)
+          if (is_after(i, p) && plan_.filled[i][p]) part.add(i, {p}, in_cohort(i) || in_cohort(p), x(i) + " -= " + entry("a", i, p) + " * " + x(p) + ";\n");
+      parts.push_back(std::move(part));
+    }
+    return parts;
+  }
+
+  // Each unknown waits for those that were found before it: the last of them comes last, so that the chain is one product and one
+  // difference per link.
+  std::vector<Part> backward() const {
+    std::vector<Part> parts;
+    const auto all = runs();
+    for (auto run = all.rbegin(); run != all.rend(); ++run) {
+      Part part{module_of(run->front()), {}, {}, {}, {}};
+      for (auto p = run->rbegin(); p != run->rend(); ++p) {
+        if (is_kill(*p)) continue;  // nothing asks for it
+        std::string sum = x(*p) + " * " + entry("a", *p, *p);
+        std::vector<std::size_t> reads;
+        for (auto j = plan_.order.rbegin(); *j != *p; ++j)
+          if (plan_.filled[*p][*j]) {
+            sum += " - " + entry("a", *p, *j) + " * " + x(*j);
+            reads.push_back(*j);
+          }
+        part.add(*p, std::move(reads), in_cohort(*p), x(*p) + " = " + sum + ";\n");
+      }
+      parts.push_back(std::move(part));
+    }
+    return parts;
+  }
+
+  /// Unknowns that only their own mechanism's statements touch: read and written there, at no cost where it is off.
+  static std::set<std::size_t> private_unknowns(const std::vector<Part>& parts) {
+    std::set<std::size_t> all;
+    for (std::size_t i = 0; i < n_core; ++i)
+      if (std::none_of(parts.begin(), parts.end(), [&](const Part& part) {
+            return part.shared.contains(i) || (part.touched.contains(i) && part.module != module_of(i));
+          }))
+        all.insert(i);
+    return all;
+  }
+
   std::string solve() const {
+    const std::vector<Part> down = forward(), up = backward();
+    std::vector<Part> both = down;
+    both.insert(both.end(), up.begin(), up.end());
+    const std::set<std::size_t> own = private_unknowns(both);
+    const auto move = [&](std::size_t i, bool back) {
+      const std::string b = "b[" + std::to_string(i) + "]";
+      return back ? b + " = " + x(i) + ";\n" : "T " + x(i) + " = " + b + ";\n";
+    };
     std::ostringstream out;
     out << "/// b <- (shift I - J)^-1 b, [n_states], from the factors. Mechanisms that are off must have b = 0, and keep it.\n"
            "template <class T>\n"
            "void solve(const ModuleSet& on, std::size_t n_cohorts, const SparseMatrix<T>& __restrict lu, T* __restrict b) {\n"
            "  const auto& a = lu.core;\n";
-    for (std::size_t i = 0; i < n_core; ++i) out << "  T " << x(i) << " = b[" << i << "];\n";
+    for (std::size_t i = 0; i < n_core; ++i)
+      if (!own.contains(i)) out << "  " << move(i, false);
     for (std::size_t i = n_states; i < n_all; ++i) out << "  T " << x(i) << "(0.0);\n";
     std::string head = "    const auto& ak = lu.cohort[k];\n    T* d = b + at::cohort(k);\n", tail;
     for (std::size_t i = n_core; i < n_states; ++i) {
@@ -292,35 +374,26 @@ class Header {
       tail += "    d[" + std::to_string(i - n_core) + "] = " + x(i) + ";\n";
     }
     // what changes cohorts alone is put off to their own loop
-    const auto all = runs();
     std::string put_off;
-    const auto write = [&](const std::vector<std::size_t>& run, const Body& body, bool forward) {
-      if (!in_cohort(run.front())) {
-        out << Body{body.core, ""}.text(run.front(), "");
-        if (forward) put_off += body.cohort;
-      } else {
-        out << "  for (std::size_t k = 0; k < n_cohorts; ++k) {\n" << head << (forward ? put_off : std::string()) << body.cohort << tail << "  }\n";
+    const auto write = [&](const Part& part, bool is_forward) {
+      if (part.module == Function::loop) {
+        out << "  for (std::size_t k = 0; k < n_cohorts; ++k) {\n" << head << (is_forward ? put_off : std::string()) << part.body.cohort << tail << "  }\n";
+        return;
       }
+      if (is_forward) put_off += part.body.cohort;
+      if (part.body.core.empty()) return;
+      out << "  if (" << guard(part.module) << ") {\n";
+      for (const std::size_t i : part.touched)
+        if (own.contains(i)) out << "    " << move(i, false);
+      out << part.body.core;
+      for (const std::size_t i : part.changed)
+        if (own.contains(i)) out << "    " << move(i, true);
+      out << "  }\n";
     };
-    for (const auto& run : all) {
-      Body body;
-      for (const std::size_t p : run)
-        for (const std::size_t i : plan_.order)
-          if (is_after(i, p) && plan_.filled[i][p]) body.of(i, p) += x(i) + " -= " + entry("a", i, p) + " * " + x(p) + ";\n";
-      write(run, body, true);
-    }
-    for (auto run = all.rbegin(); run != all.rend(); ++run) {
-      Body body;
-      for (auto p = run->rbegin(); p != run->rend(); ++p) {
-        std::string sum = x(*p);
-        for (const std::size_t j : plan_.order)
-          if (is_after(j, *p) && plan_.filled[*p][j]) sum += " - " + entry("a", *p, j) + " * " + x(j);
-        if (is_kill(*p)) continue;  // nothing asks for it
-        body.of(*p, *p) += x(*p) + " = (" + sum + ") * " + entry("a", *p, *p) + ";\n";
-      }
-      write(*run, body, false);
-    }
-    for (std::size_t i = 0; i < n_core; ++i) out << "  b[" << i << "] = " << x(i) << ";\n";
+    for (const Part& part : down) write(part, true);
+    for (const Part& part : up) write(part, false);
+    for (std::size_t i = 0; i < n_core; ++i)
+      if (!own.contains(i)) out << "  " << move(i, true);
     out << "}\n";
     return out.str();
   }

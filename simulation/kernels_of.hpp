@@ -13,8 +13,9 @@ void rhs(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& 
 
 template <class T>
 void jacobian(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, SparseMatrix<T>& j, T* dfdt) {
-  const std::size_t n = c.n_states();
-  for (std::size_t i = 0; i < n; ++i) dfdt[i] = T(0);
+  // linearize() writes df/dt of cohorts where there are any; the count of the others is known when compiled
+  for (std::size_t i = 0; i < at::cohort(0); ++i) dfdt[i] = T(0);
+  for (std::size_t i = at::cohort(0); !on.has(Module::infused_nk) && i < c.n_states(); ++i) dfdt[i] = T(0);
   linearize(c, q.jacobian, on, w, t, y, j, dfdt);
 }
 
@@ -26,35 +27,9 @@ void observe(const Constants<T>& c, const T* y, const Leukocytes& m, const std::
   });
 }
 
-#define NKPK_KERNELS(Name, TARGET)                                                                                                       \
-  template <class T>                                                                                                                     \
-  struct Name {                                                                                                                          \
-    NKPK_FLATTEN TARGET static void rhs(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, const std::vector<InputRate<T>>& in, \
-                                        double t, const T* y, T* dy) {                                                                   \
-      detail::rhs(c, q, on, w, in, t, y, dy);                                                                                               \
-    }                                                                                                                                    \
-    NKPK_FLATTEN TARGET static void linearize(const Constants<T>& c, const CompiledConstants<T>& q, const ModuleSet& on, const Windows& w, double t, const T* y, \
-                                              SparseMatrix<T>& j, T* dfdt) {                                                             \
-      detail::jacobian(c, q, on, w, t, y, j, dfdt);                                                                                         \
-    }                                                                                                                                    \
-    NKPK_FLATTEN TARGET static void factorize(const ModuleSet& on, std::size_t n, double shift, const SparseMatrix<T>& j,                 \
-                                              SparseMatrix<T>& lu) {                                                                     \
-      nkpk::factorize(on, n, shift, j, lu);                                                                                              \
-    }                                                                                                                                    \
-    NKPK_FLATTEN TARGET static void solve(const ModuleSet& on, std::size_t n, const SparseMatrix<T>& lu, T* b) {                          \
-      nkpk::solve(on, n, lu, b);                                                                                                         \
-    }                                                                                                                                    \
-    NKPK_FLATTEN TARGET static void observe(const Constants<T>& c, const T* y, const Leukocytes& m, const std::ptrdiff_t* place, T* out) { \
-      detail::observe(c, y, m, place, out);                                                                                              \
-    }                                                                                                                                    \
-    static constexpr Kernels<T> table{rhs, linearize, factorize, solve, observe};                                                        \
-  };
-
-NKPK_KERNELS(Baseline, )
-#if NKPK_HAS_ISA_VARIANTS
-NKPK_KERNELS(Avx2, NKPK_TARGET_AVX2)
-NKPK_KERNELS(Avx512, NKPK_TARGET_AVX512)
-#endif
+template <class T, Isa isa>
+constexpr Kernels<T> kernels_for{Variants<&rhs<T>>::of(isa), Variants<&jacobian<T>>::of(isa), Variants<&factorize<T>>::of(isa), Variants<&solve<T>>::of(isa),
+                                     Variants<&observe<T>>::of(isa)};
 
 }  // namespace nkpk::detail
 
@@ -62,13 +37,9 @@ namespace nkpk {
 
 template <class T>
 const Kernels<T>& kernels(Isa isa) {
-#if NKPK_HAS_ISA_VARIANTS
-  if (isa == Isa::avx512) return detail::Avx512<T>::table;
-  if (isa == Isa::avx2) return detail::Avx2<T>::table;
-#else
-  static_cast<void>(isa);
-#endif
-  return detail::Baseline<T>::table;
+  if (isa == Isa::avx512) return detail::kernels_for<T, Isa::avx512>;
+  if (isa == Isa::avx2) return detail::kernels_for<T, Isa::avx2>;
+  return detail::kernels_for<T, Isa::baseline>;
 }
 
 }  // namespace nkpk

@@ -1,24 +1,7 @@
 #include "nkpk/core/pack.hpp"
 #include "nkpk/simulation/kernels_of.hpp"
 
-// As many lanes as a register holds, for each instruction set its own: more are slower than as many patients one by one, for a
-// vector that is wider than a register is cut and joined through memory.
-
-namespace nkpk {
-
-template <>
-const Kernels<Pack<2>>& kernels<Pack<2>>(Isa) {
-  return detail::Baseline<Pack<2>>::table;
-}
-#if NKPK_HAS_ISA_VARIANTS
-template <>
-const Kernels<Pack<4>>& kernels<Pack<4>>(Isa) {
-  return detail::Avx2<Pack<4>>::table;
-}
-template <>
-const Kernels<Pack<8>>& kernels<Pack<8>>(Isa) {
-  return detail::Avx512<Pack<8>>::table;
-}
-#endif
-
-}  // namespace nkpk
+// As many lanes as a register holds: a vector that is wider is cut and joined through memory.
+template const nkpk::Kernels<nkpk::Pack<2>>& nkpk::kernels<nkpk::Pack<2>>(Isa);
+template const nkpk::Kernels<nkpk::Pack<4>>& nkpk::kernels<nkpk::Pack<4>>(Isa);
+template const nkpk::Kernels<nkpk::Pack<8>>& nkpk::kernels<nkpk::Pack<8>>(Isa);

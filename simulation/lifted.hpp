@@ -91,8 +91,9 @@ class Lifted {
     void operator()(std::size_t segment, double t, std::span<const double> y, std::span<double> dfdt) const {
       segment += l.first_segment_;
       l.on_ = &l.timeline_.awake[segment];
-      l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.states(y), l.jacobian_, l.dy_.data());
-      store<T>(l.dy_, dfdt);
+      T* const there = in_place<T>(dfdt);
+      l.kernels_.linearize(l.c_, l.q_, *l.on_, l.timeline_.windows[segment], t, l.states(y), l.jacobian_, there ? there : l.dy_.data());
+      if (!there) store<T>(l.dy_, dfdt);
     }
   };
   struct Factorize {

@@ -112,7 +112,7 @@ void add_pass(const Scenario& s, std::span<const std::string> names, std::size_t
   const Constants<D> c = prepare(seeds.p, body, chi_of(s.regimen.donor, seeds.p), seeds.lots, s.constants.modules, s.parameters.linear_quadratic);
   const Timeline<D> timeline = make_timeline(s, seeds.p, c, entering);
 
-  Lifted<D> lifted(c, timeline);
+  Lifted<D> lifted(c, timeline, options.isa);
   const Solution solution = integrate(lifted.system(), lifted.flat(initial_state(seeds.p, c)), s.t_start_d, s.output_times_d, options);
   result.stats.steps_accepted += solution.stats.steps_accepted;
   result.stats.steps_refused += solution.stats.steps_refused;

@@ -21,7 +21,7 @@ Trajectory simulate(const Scenario& s, const SolverOptions& options) {
   result.scenario = &s;
   result.options = options;
   result.states = state_entries(s.cohorts.size());
-  Lifted<double> lifted(s.constants, s.timeline);
+  Lifted<double> lifted(s.constants, s.timeline, options.isa);
   const auto y0 = initial_state(s.p, s.constants);
   result.solution = integrate(lifted.system(), y0, s.t_start_d, s.output_times_d, options);
   if (!result.ok() && result.solution.component >= 0) {
@@ -57,7 +57,7 @@ RowMatrix Trajectory::within(std::size_t i, std::span<const double> times) const
   // every event time is an output time, and y is the state after it: from one output to the next there is none to cross
   const auto& events = scenario->timeline.times;
   const auto segment = static_cast<std::size_t>(std::upper_bound(events.begin(), events.end(), start) - events.begin());
-  Lifted<double> lifted(scenario->constants, scenario->timeline);
+  Lifted<double> lifted(scenario->constants, scenario->timeline, options.isa);
   return integrate(lifted.piece(segment), y, start, times, options).states;
 }
 

@@ -3,8 +3,6 @@
 #include <bit>
 #include <cstdint>
 
-#include "nkpk/solvers/clones.hpp"
-
 namespace nkpk {
 namespace {
 
@@ -15,13 +13,13 @@ std::int64_t magnitude(double value) { return std::bit_cast<std::int64_t>(std::f
 constexpr auto infinity = std::numeric_limits<double>::infinity();
 constexpr auto infinite = std::bit_cast<std::int64_t>(infinity);
 
-NKPK_CLONES std::int64_t largest_magnitude(std::size_t n, const double* values) {
+bool is_finite(std::size_t n, const double* values) {
   std::int64_t largest = 0;
   for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, magnitude(values[i]));
-  return largest;
+  return largest < infinite;
 }
 
-NKPK_CLONES double norm(std::size_t n, const double* error, const double* y, const double* y_new, const double* atol, double rtol) {
+double norm(std::size_t n, const double* error, const double* y, const double* y_new, const double* atol, double rtol) {
   std::int64_t worst = 0, largest_new = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const double before = std::fabs(y[i]), after = std::fabs(y_new[i]);
@@ -34,15 +32,16 @@ NKPK_CLONES double norm(std::size_t n, const double* error, const double* y, con
 
 }  // namespace
 
-double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol) {
-  return norm(error.size(), error.data(), y.data(), y_new.data(), atol.data(), rtol);
+double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol,
+                        Isa isa) {
+  return Variants<norm>::of(isa)(error.size(), error.data(), y.data(), y_new.data(), atol.data(), rtol);
 }
 
-bool all_finite(std::span<const double> values) { return largest_magnitude(values.size(), values.data()) < infinite; }
+bool all_finite(std::span<const double> values, Isa isa) { return Variants<is_finite>::of(isa)(values.size(), values.data()); }
 
 std::ptrdiff_t first_non_finite(std::span<const double> values) {
-  if (all_finite(values)) return -1;
-  return std::find_if(values.begin(), values.end(), [](double value) { return !std::isfinite(value); }) - values.begin();
+  const auto found = std::find_if(values.begin(), values.end(), [](double value) { return !std::isfinite(value); });
+  return found == values.end() ? -1 : found - values.begin();
 }
 
 }  // namespace nkpk

@@ -5,6 +5,8 @@
 #include <limits>
 #include <span>
 
+#include "nkpk/core/isa.hpp"
+
 namespace nkpk {
 
 /// The largest component of a scaled error and where it sits.
@@ -30,10 +32,11 @@ inline ErrorNorm error_norm(std::span<const double> error, std::span<const doubl
 }
 
 /// error_norm(...).value, several components at a time: what every step asks. The component is asked of error_norm().
-double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol);
+double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol,
+                        Isa isa = best_isa());
 
 /// Whether no value is NaN or infinite.
-bool all_finite(std::span<const double> values);
+bool all_finite(std::span<const double> values, Isa isa = best_isa());
 
 /// The first value that is NaN or infinite, -1 if there is none.
 std::ptrdiff_t first_non_finite(std::span<const double> values);

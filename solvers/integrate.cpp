@@ -18,63 +18,60 @@ namespace {
 
 using detail::Method;
 using detail::Trial;
-using detail::TryStep;
+using detail::Vector;
 
 // Step control: h <- h * clamp(safety * error^(-1 / (error_order + 1))); Hairer, Norsett and Wanner, Solving
 // Ordinary Differential Equations I, section II.4.
 constexpr double safety = 0.9, shrink_most = 0.2;
 // A step shorter than this many spacings of doubles at the times it joins is rounding, not integration.
 constexpr double fewest_spacings = 16;
+constexpr double shortest_ever = 1e-290;  // [d]; spacings vanish near 0, and 1 / h times a method's coefficients must stay finite
 constexpr std::size_t steps_between_polls = 64;
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-std::span<const double> view(const Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
-std::span<double> view(Eigen::ArrayXd& a) { return {a.data(), static_cast<std::size_t>(a.size())}; }
-
-std::ptrdiff_t first_non_finite(const Eigen::ArrayXd& a) { return nkpk::first_non_finite(view(a)); }
-
 /// One call of integrate(): the state on its way from t0 to the last output.
 class Run {
  public:
-  Run(const PiecewiseSystem& system, const SolverOptions& options, double t_last, Solution& solution)
+  Run(const PiecewiseSystem& system, const SolverOptions& options, std::span<const double> output_times, Solution& solution)
       : system_(system),
         options_(options),
         solution_(solution),
         method_(detail::choose_method(system, options)),
-        t_last_(t_last),
+        output_times_(output_times),
+        t_last_(output_times.back()),
         trial_(system.size),
-        atol_(system.size) {
+        atol_(system.size, infinity) {
     if (method_.needs_linear && !system_.linear) {
       differences_ = std::make_unique<DenseLinearSolver>(system.size, system.rhs, system.atol);
       system_.linear = differences_->linear();
     }
-    try_step_ = method_.make(system_);
+    stepper_ = method_.make(system_, options.isa);
     for (std::size_t i = 0; i < system.size; ++i) atol_[i] = system.atol[i] * options.atol_factor;
   }
 
   /// Takes its place at (t0, y0); events before t0 are over.
   bool start(std::span<const double> y0, double t0) {
     trial_.t = t0;
-    std::copy(y0.begin(), y0.end(), trial_.y.begin());
+    std::copy(y0.begin(), y0.end(), trial_.y.data());
     const auto& events = system_.event_times;
     trial_.segment = static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
     forget_past();
-    const auto bad = first_non_finite(trial_.y);
+    const auto bad = first_non_finite(trial_.y.view());
     return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
   }
 
-  /// To t_stop, through every event up to and including it. False: stopped on the way, the solution says why.
-  bool advance_through_events(double t_stop) {
-    while (trial_.segment < system_.event_times.size() && system_.event_times[trial_.segment] <= t_stop) {
-      if (!advance(system_.event_times[trial_.segment]) || !act()) return false;
+  /// To the last output, or until the solution says why not. Steps end at outputs only where the method cannot do without:
+  /// elsewhere no output changes another.
+  void go() {
+    while (next_output_ < output_times_.size()) {
+      if (!advance_through_events(method_.is_dense ? t_last_ : output_times_[next_output_])) return;
+      record_here();
     }
-    return advance(t_stop);
   }
 
-  const Trial& now() const { return trial_; }
-
-  void add_stats() {
+  void finish() {
+    solution_.t_reached = trial_.t;
     SolverStats& stats = solution_.stats;
     stats.method = method_.name;
     stats.rhs_calls = trial_.rhs_calls + (differences_ ? differences_->rhs_calls() : 0);
@@ -83,12 +80,42 @@ class Run {
   }
 
  private:
+  /// To t_stop, through every event up to and including it. False: stopped on the way, the solution says why.
+  bool advance_through_events(double t_stop) {
+    while (trial_.segment < system_.event_times.size() && system_.event_times[trial_.segment] <= t_stop) {
+      if (!advance(system_.event_times[trial_.segment]) || !act()) return false;
+    }
+    return advance(t_stop);
+  }
+
+  std::span<double> next_row() {
+    auto row = solution_.states.row(static_cast<Eigen::Index>(next_output_++));
+    return {row.data(), system_.size};
+  }
+
+  bool has_output_until(double t) const { return next_output_ < output_times_.size() && output_times_[next_output_] <= t; }
+
+  void record_here() {
+    while (has_output_until(trial_.t)) std::copy_n(trial_.y.data(), system_.size, next_row().begin());
+  }
+
+  /// Outputs within the step just tried, which ends at t_new; where an event waits there, an output wants the value after it.
+  void record_within(double t_new) {
+    const auto& events = system_.event_times;
+    const bool is_before_event = trial_.segment < events.size() && t_new == events[trial_.segment];
+    while (has_output_until(t_new)) {
+      const double t = output_times_[next_output_];
+      if (t == t_new && is_before_event) return;
+      stepper_->interpolate(trial_, (t - trial_.t) / (t_new - trial_.t), next_row());
+    }
+  }
+
   bool act() {
-    solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.transpose();
-    system_.jump(trial_.segment, view(trial_.y));
+    solution_.before_events.row(static_cast<Eigen::Index>(trial_.segment)) = trial_.y.array().transpose();
+    system_.jump(trial_.segment, trial_.y.view());
     ++trial_.segment;
     forget_past();
-    const auto bad = first_non_finite(trial_.y);
+    const auto bad = first_non_finite(trial_.y.view());
     return bad < 0 || fail_not_finite(bad, "the event at this time made it so: check the event's amounts");
   }
 
@@ -101,28 +128,31 @@ class Run {
 
   /// Steps to t_stop exactly, within one segment.
   bool advance(double t_stop) {
+    if (trial_.t < t_stop) record_here();
     bool was_refused = false;
     while (trial_.t < t_stop) {
       if (!may_go_on()) return false;
       if (!slope_is_known_) {
         evaluate(trial_.t, trial_.y, trial_.slope);
         slope_is_known_ = true;
-        const auto bad = first_non_finite(trial_.slope);
+        const auto bad = first_non_finite(trial_.slope.view());
         if (bad >= 0) return fail_not_finite(bad, "its derivative is not: check the model's values");
       }
       if (h_ == 0) h_ = detail::initial_step(system_, trial_, atol_, options_.rtol, method_.error_order, segment_end() - trial_.t);
       const double remaining = t_stop - trial_.t;
-      const double shortest = fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_stop));
+      const double t_aim = trial_.t + std::min({h_, options_.max_step_d, remaining});
+      const double shortest = std::max(fewest_spacings * std::numeric_limits<double>::epsilon() * std::max(std::abs(trial_.t), std::abs(t_aim)), shortest_ever);
       const double planned = std::max(std::min(h_, options_.max_step_d), shortest);
       // takes the last few spacings along, rather than leave a step of rounding errors
       const bool is_clipped = planned >= remaining - shortest;
       const double h = is_clipped ? remaining : planned;
 
-      try_step_(trial_, h);
+      stepper_->try_step(trial_, h);
       has_bad_slope_ = false;
-      double error = trial_.is_solvable ? error_norm_value(view(std::as_const(trial_.error)), view(std::as_const(trial_.y)), view(std::as_const(trial_.y_new)),
-                                                           view(std::as_const(atol_)), options_.rtol)
+      double error = trial_.is_solvable ? error_norm_value(trial_.error.padded(), trial_.y.padded(), trial_.y_new.padded(), atol_.padded(), options_.rtol,
+                                                           options_.isa)
                                         : infinity;
+      if (error == infinity && trial_.is_solvable) stepper_->find_culprit(trial_, h);
       const double t_new = is_clipped ? t_stop : trial_.t + h;
       if (error <= 1 && !method_.gives_new_slope && !add_new_slope(t_new)) error = infinity;
 
@@ -133,6 +163,7 @@ class Run {
         // the step before clipping is remembered: a short last step says nothing against a long next one
         h_ = is_clipped ? std::max(planned, h * factor) : h * factor;
         was_refused = false;
+        if (method_.is_dense) record_within(t_new);
         trial_.t = t_new;
         trial_.y.swap(trial_.y_new);
         trial_.slope.swap(trial_.slope_new);
@@ -151,7 +182,7 @@ class Run {
   /// stage of the next step, so that asking for it now costs nothing but at the end of a segment.
   bool add_new_slope(double t_new) {
     evaluate(t_new, trial_.y_new, trial_.slope_new);
-    has_bad_slope_ = !all_finite(view(std::as_const(trial_.slope_new)));
+    has_bad_slope_ = !all_finite(trial_.slope_new.padded(), options_.isa);
     return !has_bad_slope_;
   }
 
@@ -159,8 +190,8 @@ class Run {
   /// y_new became y, does not matter: the norm takes the larger of the two.
   std::ptrdiff_t worst() const {
     if (!trial_.is_solvable) return -1;
-    if (has_bad_slope_) return first_non_finite(trial_.slope_new);
-    return static_cast<std::ptrdiff_t>(error_norm(view(trial_.error), view(trial_.y), view(trial_.y_new), view(atol_), options_.rtol).component);
+    if (has_bad_slope_) return first_non_finite(trial_.slope_new.view());
+    return static_cast<std::ptrdiff_t>(error_norm(trial_.error.view(), trial_.y.view(), trial_.y_new.view(), atol_.view(), options_.rtol).component);
   }
 
   double segment_end() const {
@@ -168,8 +199,8 @@ class Run {
     return trial_.segment < events.size() ? std::min(events[trial_.segment], t_last_) : t_last_;
   }
 
-  void evaluate(double t, const Eigen::ArrayXd& y, Eigen::ArrayXd& slope) {
-    system_.rhs(trial_.segment, t, view(y), view(slope));
+  void evaluate(double t, const Vector& y, Vector& slope) {
+    system_.rhs(trial_.segment, t, y.view(), slope.view());
     ++trial_.rhs_calls;
   }
 
@@ -213,11 +244,13 @@ class Run {
   const SolverOptions& options_;
   Solution& solution_;
   const Method& method_;
+  std::span<const double> output_times_;
+  std::size_t next_output_ = 0;
   double t_last_;
   std::unique_ptr<DenseLinearSolver> differences_;
-  TryStep try_step_;
+  std::unique_ptr<detail::Stepper> stepper_;
   Trial trial_;
-  Eigen::ArrayXd atol_;
+  Vector atol_;
   double h_ = 0;  ///< next trial step before any clipping [d]; 0: yet to be chosen
   bool slope_is_known_ = false;
   bool has_bad_slope_ = false;  ///< of the last step
@@ -233,14 +266,9 @@ Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, do
   solution.states = rows(output_times.size());
   solution.before_events = rows(system.event_times.size());
 
-  Run run(system, options, output_times.back(), solution);
-  bool goes_on = run.start(y0, t0);
-  for (std::size_t i = 0; goes_on && i < output_times.size(); ++i) {
-    goes_on = run.advance_through_events(output_times[i]);
-    if (goes_on) solution.states.row(static_cast<Eigen::Index>(i)) = run.now().y.transpose();
-  }
-  solution.t_reached = run.now().t;
-  run.add_stats();
+  Run run(system, options, output_times, solution);
+  if (run.start(y0, t0)) run.go();
+  run.finish();
   return solution;
 }
 

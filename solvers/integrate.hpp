@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nkpk/core/callback.hpp"
+#include "nkpk/core/isa.hpp"
 
 namespace nkpk {
 
@@ -47,8 +48,9 @@ struct SolverOptions {
   double rtol = 1e-6;                 ///< relative tolerance, 1e-14 < rtol < 1
   double atol_factor = 1.0;           ///< multiplies every absolute tolerance, > 0
   double initial_step_d = 0;          ///< first trial step after every event [d], > 0; 0: chosen anew each time
-  double max_step_d = 1.0;            ///< longest step [d], > 0
+  double max_step_d = 10;             ///< longest step [d], > 0
   std::size_t max_steps = 2'000'000;  ///< accepted plus refused steps of one call, > 0
+  Isa isa = best_isa();               ///< instruction set of the whole run; all give the same bits
   Callback<bool()> should_stop;       ///< asked now and then; true ends the run with Status::interrupted
   /// Throws InputError naming the field, its value and what was expected.
   void validate() const;
@@ -74,7 +76,8 @@ struct Solution {
 };
 
 /// Integrates from (t0, y0) through every event in [t0, last output] and records at output_times (non-decreasing, >= t0).
-/// Events before t0 are skipped; an event at t0 acts at once. Throws InputError for unusable options or times.
+/// Events before t0 are skipped; an event at t0 acts at once. Outputs cost "rodas4" and "rodas5p" no steps, so that no output
+/// but the last changes the value at another; the explicit methods end a step at each. Throws InputError for unusable options or times.
 Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, double t0, std::span<const double> output_times, const SolverOptions& options);
 
 }  // namespace nkpk

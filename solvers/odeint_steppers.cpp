@@ -25,26 +25,48 @@ using Fehlberg78 = odeint::runge_kutta_fehlberg78<State, double, State, double, 
 struct Rhs {
   const PiecewiseSystem& system;
   Trial& trial;
-  void operator()(const State& y, State& dydt, double t) const {
+  template <class Y, class Dydt>
+  void operator()(const Y& y, Dydt& dydt, double t) const {
     const auto n = static_cast<std::size_t>(y.size());
     system.rhs(trial.segment, t, {y.data(), n}, {dydt.data(), n});
     ++trial.rhs_calls;
   }
 };
 
-}  // namespace
-
 // Dormand and Prince 1980, doi:10.1016/0771-050X(80)90013-3: order 5 with an estimate of order 4, 6 new
 // stages.
-TryStep make_dopri5(const PiecewiseSystem& system) {
-  return [&system, stepper = Dopri5()](Trial& s, double h) mutable { stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, s.slope_new, h, s.error); };
-}
+class Dopri5Stepper : public Stepper {
+ public:
+  explicit Dopri5Stepper(const PiecewiseSystem& system) : system_(system) {}
+  void try_step(Trial& s, double h) override {
+    auto y_new = s.y_new.array(), slope_new = s.slope_new.array(), error = s.error.array();
+    odeint_.do_step(Rhs{system_, s}, s.y.array(), s.slope.array(), s.t, y_new, slope_new, h, error);
+  }
+
+ private:
+  const PiecewiseSystem& system_;
+  Dopri5 odeint_;
+};
 
 // Fehlberg 1968, NASA TR R-287: odeint advances with the weights of order 8; the estimate is of order 7, 12
 // new stages. The estimate is 41/840 h (k1 + k11 - k12 - k13) and vanishes for a component whose slope
 // depends on time alone: there only max_step_d bounds the step.
-TryStep make_fehlberg78(const PiecewiseSystem& system) {
-  return [&system, stepper = Fehlberg78()](Trial& s, double h) mutable { stepper.do_step(Rhs{system, s}, s.y, s.slope, s.t, s.y_new, h, s.error); };
-}
+class Fehlberg78Stepper : public Stepper {
+ public:
+  explicit Fehlberg78Stepper(const PiecewiseSystem& system) : system_(system) {}
+  void try_step(Trial& s, double h) override {
+    auto y_new = s.y_new.array(), error = s.error.array();
+    odeint_.do_step(Rhs{system_, s}, s.y.array(), s.slope.array(), s.t, y_new, h, error);
+  }
+
+ private:
+  const PiecewiseSystem& system_;
+  Fehlberg78 odeint_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stepper> make_dopri5(const PiecewiseSystem& system, Isa) { return std::make_unique<Dopri5Stepper>(system); }
+std::unique_ptr<Stepper> make_fehlberg78(const PiecewiseSystem& system, Isa) { return std::make_unique<Fehlberg78Stepper>(system); }
 
 }  // namespace nkpk::detail

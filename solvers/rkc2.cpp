@@ -24,19 +24,19 @@ constexpr int most_iterations = 50;
 constexpr double close_enough = 0.01;  // of two estimates of the radius, relative
 constexpr double most_stages = 1000;   // rounding errors grow as eps s^2: 2e-10 of a step here
 
-class Rkc2 {
+class Rkc2 : public Stepper {
  public:
   explicit Rkc2(const PiecewiseSystem& system)
       : system_(system),
+        y_before_(system.size),
+        y_last_(system.size),
+        f_(system.size),
         direction_(Eigen::ArrayXd::Zero(static_cast<Eigen::Index>(system.size))),
-        y_before_(direction_.size()),
-        y_last_(direction_.size()),
-        f_(direction_.size()),
         mixture_(direction_.size()) {
     for (Eigen::Index i = 0; i < mixture_.size(); ++i) mixture_[i] = 0.1 * std::cos(static_cast<double>(i * i + 1));
   }
 
-  void operator()(Trial& s, double h) {
+  void try_step(Trial& s, double h) override {
     const bool is_new = s.state_number != state_number_;
     n_steps_ = is_new ? n_steps_ + 1 : steps_per_radius;  // a second try from the same state: the first was refused
     if (n_steps_ >= steps_per_radius || s.segment != segment_ || state_number_ == 0) {
@@ -47,13 +47,13 @@ class Rkc2 {
     segment_ = s.segment;
     const double stages = 1 + std::floor(std::sqrt(1 + stability * h * radius_));
     if (!(stages <= most_stages)) {  // the radius is not finite, or the step far too long
-      s.y_new = s.y;
-      s.error.setConstant(std::numeric_limits<double>::infinity());
+      s.y_new.array() = s.y.array();
+      s.error.array().setConstant(std::numeric_limits<double>::infinity());
       return;
     }
     take_stages(s, h, std::max(2, static_cast<int>(stages)));
     evaluate(s, s.t + h, s.y_new, s.slope_new);
-    s.error = 0.8 * (s.y - s.y_new) + 0.4 * h * (s.slope + s.slope_new);
+    s.error.array() = 0.8 * (s.y.array() - s.y_new.array()) + 0.4 * h * (s.slope.array() + s.slope_new.array());
   }
 
  private:
@@ -77,13 +77,14 @@ class Rkc2 {
     t1 = w0, t2 = 1, d1 = 1, d2 = 0, dd1 = 0, dd2 = 0;
     double b1 = 1 / (4 * w0 * w0), b2 = b1, a1 = 1 - b1 * w0;
     double c1 = b1 * w1, c2 = 0;  // times of the stages, from the same recurrence as the stages themselves
-    y_before_ = s.y;
-    s.y_new = s.y + c1 * h * s.slope;
+    const auto y = s.y.array(), slope = s.slope.array();
+    y_before_.array() = y;
+    s.y_new.array() = y + c1 * h * slope;
     for (int j = 2; j <= n; ++j) {
       advance();
       const double b = dd1 / (d1 * d1), m = 2 * b * w0 / b1, from_two = -b / b2, of_f = 2 * b * w1 / b1;
       evaluate(s, s.t + c1 * h, s.y_new, f_);
-      y_last_ = (1 - m - from_two) * s.y + m * s.y_new + from_two * y_before_ + of_f * h * (f_ - a1 * s.slope);
+      y_last_.array() = (1 - m - from_two) * y + m * s.y_new.array() + from_two * y_before_.array() + of_f * h * (f_.array() - a1 * slope);
       y_before_.swap(s.y_new);
       s.y_new.swap(y_last_);
       const double c = m * c1 + from_two * c2 + of_f * (1 - a1);
@@ -96,18 +97,18 @@ class Rkc2 {
   /// Power method on differences of f, from where the last one ended and a mixture of everything: a direction without a part in
   /// a fast component, as the slope is where that component rests, would never find it.
   double spectral_radius(Trial& s) {
-    const double size = s.y.matrix().norm();
+    const double size = s.y.array().matrix().norm();
     const double length = std::sqrt(std::numeric_limits<double>::epsilon()) * (size > 0 ? size : 1);
     const double before = direction_.matrix().norm();
     direction_ = before > 0 && std::isfinite(before) ? direction_ / before + mixture_ : mixture_;
     double radius = 0;
     for (int i = 0; i < most_iterations; ++i) {
-      y_last_ = s.y + direction_ * (length / direction_.matrix().norm());
+      y_last_.array() = s.y.array() + direction_ * (length / direction_.matrix().norm());
       evaluate(s, s.t, y_last_, f_);
-      f_ -= s.slope;
-      const double estimate = f_.matrix().norm() / length;
+      f_.array() -= s.slope.array();
+      const double estimate = f_.array().matrix().norm() / length;
       if (!(estimate > 0) || !std::isfinite(estimate)) return estimate > 0 ? estimate : 0 * estimate;
-      direction_ = f_;
+      direction_ = f_.array();
       const bool is_close = std::abs(estimate - radius) <= close_enough * estimate;
       radius = estimate;
       if (i > 0 && is_close) break;
@@ -115,19 +116,20 @@ class Rkc2 {
     return radius;
   }
 
-  void evaluate(Trial& s, double t, const Eigen::ArrayXd& y, Eigen::ArrayXd& f) {
-    system_.rhs(s.segment, t, {y.data(), system_.size}, {f.data(), system_.size});
+  void evaluate(Trial& s, double t, const Vector& y, Vector& f) {
+    system_.rhs(s.segment, t, y.view(), f.view());
     ++s.rhs_calls;
   }
 
   const PiecewiseSystem& system_;
   std::size_t state_number_ = 0, segment_ = 0, n_steps_ = 0;
   double radius_ = 0;
-  Eigen::ArrayXd direction_, y_before_, y_last_, f_, mixture_;
+  Vector y_before_, y_last_, f_;
+  Eigen::ArrayXd direction_, mixture_;
 };
 
 }  // namespace
 
-TryStep make_rkc2(const PiecewiseSystem& system) { return Rkc2(system); }
+std::unique_ptr<Stepper> make_rkc2(const PiecewiseSystem& system, Isa) { return std::make_unique<Rkc2>(system); }
 
 }  // namespace nkpk::detail

@@ -5,24 +5,27 @@
 //   (I / (h gamma) - J) U_i = f(t + c_i h, Y_i) + sum_j C_ij / h U_j + h d_i df/dt,   Y_i = y + sum_j a_ij U_j
 //
 // Both methods are stiffly accurate: from stage n_own on Y_i = Y_(i-1) + U_(i-1), the new value is Y + U of the last stage
-// and that U is its estimated error.
+// and that U is its estimated error. Between them, for 0 <= theta <= 1,
+//
+//   y(t + theta h) = (1 - theta) y + theta (y_new + (1 - theta) (k_1 + theta (k_2 + ...))),   k_r = sum_j H_rj U_j
 #include <array>
 #include <cstddef>
 
 namespace nkpk::detail {
 
-template <std::size_t Stages, std::size_t Own>
+template <std::size_t Stages, std::size_t Own, std::size_t Dense>
 struct RosenbrockTableau {
-  static constexpr std::size_t n_stages = Stages, n_own = Own;
+  static constexpr std::size_t n_stages = Stages, n_own = Own, n_dense = Dense;
   double gamma;
   std::array<double, Stages> c, d;
   std::array<std::array<double, Own>, Own> a;
   std::array<std::array<double, Stages>, Stages> C;
+  std::array<std::array<double, Stages>, Dense> H;
 };
 
 // Hairer and Wanner, Solving Ordinary Differential Equations II, doi:10.1007/978-3-642-05221-7, section VI.4, RODAS:
-// order 4 with an estimate of order 3, L-stable.
-inline constexpr RosenbrockTableau<6, 5> rodas4{.gamma = 0.25,
+// order 4 with an estimate of order 3, L-stable; order 3 within a step, D of the authors' program RODAS.
+inline constexpr RosenbrockTableau<6, 5, 2> rodas4{.gamma = 0.25,
                                                 .c = {0, 0.386, 0.21, 0.63, 1, 1},
                                                 .d = {0.25, -0.1043, 0.1035, -0.03620000000000023, 0, 0},
                                                 .a = {{{},
@@ -35,11 +38,13 @@ inline constexpr RosenbrockTableau<6, 5> rodas4{.gamma = 0.25,
                                                        {-2.430093356833875, -0.2063599157091915},
                                                        {-0.1073529058151375, -9.594562251023355, -20.47028614809616},
                                                        {7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160},
-                                                       {8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054}}}};
+                                                       {8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054}}},
+                                                   .H = {{{10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662},
+                                                          {-0.6762803392801253, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872}}}};
 
 // Steinebach 2023, doi:10.1007/s10543-023-00967-x, Rodas5P: order 5 with an estimate of order 4, L-stable, made to lose
-// little order on stiff problems.
-inline constexpr RosenbrockTableau<8, 6> rodas5p{
+// little order on stiff problems; order 4 within a step.
+inline constexpr RosenbrockTableau<8, 6, 3> rodas5p{
     .gamma = 0.21193756319429014,
     .c = {0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1, 1, 1},
     .d = {0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069, 0, 0, 0},
@@ -56,6 +61,12 @@ inline constexpr RosenbrockTableau<8, 6> rodas5p{
            {165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306},
            {24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471},
            {30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623, -28.087943162872662},
-           {37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002, -54.66780262877968, -9.48861652309627}}}};
+           {37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002, -54.66780262877968, -9.48861652309627}}},
+    .H = {{{25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204, 0.524948541321073, 1.1241088310450404, 0.4272876194431874,
+            -0.17202221070155493},
+           {-9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796, 20.176138334709044, 15.98066361424651, -6.789040303419874,
+            -6.710236069923372},
+           {11.419903575922262, 2.8879645146136994, 72.92137995996029, 80.12511834622643, -52.072871366152654, -59.78993625266729, -0.15582684282751913,
+            4.883087185713722}}}};
 
 }  // namespace nkpk::detail

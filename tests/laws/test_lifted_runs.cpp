@@ -1,6 +1,7 @@
 // Integrated in other scalars: tangents against closed forms, patients side by side against each alone.
 #include "nkpk/core/dual.hpp"
 #include "nkpk/core/pack.hpp"
+#include "nkpk/simulation/simulate.hpp"
 #include "support/lanes.hpp"
 #include "support/lifted.hpp"
 #include "support/terms.hpp"
@@ -30,6 +31,20 @@ Constants<D> constants_seeded(const Scenario& s, auto&& seed) {
 }
 
 }  // namespace
+
+TEST_CASE("a scenario has the same bits with every instruction set") {
+  const Scenario s = transplant({});
+  SolverOptions options;
+  options.isa = Isa::baseline;
+  const RowMatrix expected = simulate(s, options).solution.states;
+  REQUIRE(expected.allFinite());
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    if (isa > best_isa()) continue;
+    CAPTURE(to_string(isa));
+    options.isa = isa;
+    CHECK(simulate(s, options).solution.states == expected);
+  }
+}
 
 // rtol 1e-11 a step over fewer than a hundred steps; 1e9 cells, so that their absolute tolerance plays no part
 TEST_CASE("the tangents of one exponential: d/dk exp(-k t) = -t exp(-k t), and by a half-life through k") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "../unit/solvers/solver_problem.hpp"
+#include "nkpk/solvers/steppers.hpp"
 
 using namespace nkpk;
 using test::Problem;
@@ -17,12 +18,13 @@ struct Known {
   std::vector<double> steps_per_day;  ///< so that truncation stays well above rounding
   int degree;                         ///< polynomials of t up to this one are integrated exactly
   double weight = 1;                  ///< largest of the tableau, to 16 digits each: they cancel
+  int dense_order = 0;                ///< within a step; 0: the method gives no states there
 };
 const std::vector<Known> methods{{"dopri5", 5, {8, 16, 32, 64}, 5},
                                  {"fehlberg78", 8, {8, 12, 16}, 8},
                                  {"rkc2", 2, {64, 128, 256}, 2},
-                                 {"rodas4", 4, {64, 128, 256}, 5, 35},
-                                 {"rodas5p", 5, {32, 64, 128}, 5, 166}};
+                                 {"rodas4", 4, {64, 128, 256}, 5, 35, 3},
+                                 {"rodas5p", 5, {32, 64, 128}, 5, 166, 4}};
 
 /// Rotation at an angular velocity of the radius squared, y' = w |y|^2 (-y1, y0), from (1, 0); y <- 1.25 y at
 /// day 1. w = 1, or w = 1 + cos(t) / 4 where the time drives it.
@@ -79,6 +81,41 @@ void demand_order(bool is_driven, bool has_jump) {
   }
 }
 
+/// One step of length h from day 0 of the driven rotation, tried and then accepted as the segment loop does it.
+struct OneStep {
+  Problem problem = rotation(true, false);
+  PiecewiseSystem system;
+  DenseLinearSolver linear{2, DenseLinearSolver::Jacobian(problem.jacobian)};
+  std::unique_ptr<detail::Stepper> stepper;
+  detail::Trial trial{2};
+
+  OneStep(const std::string& method, double h) {
+    system.size = 2;
+    system.rhs = problem.rhs;
+    system.linear = linear.linear();
+    stepper = detail::choose_method(system, test::with_method(method)).make(system, best_isa());
+    trial.state_number = 1;
+    std::ranges::copy(problem.y0, trial.y.data());
+    problem.rhs(0, 0, problem.y0, trial.slope.view());
+    stepper->try_step(trial, h);
+  }
+  void accept() {
+    trial.y.swap(trial.y_new);
+    ++trial.state_number;
+  }
+  std::array<double, 2> at(double theta) {
+    std::array<double, 2> y{};
+    REQUIRE(stepper->interpolate(trial, theta, y));
+    return y;
+  }
+};
+
+double error_within(const std::string& method, double h, double theta) {
+  const double angle = theta * h + std::sin(theta * h) / 4;
+  const auto y = OneStep(method, h).at(theta);
+  return std::hypot(y[0] - std::cos(angle), y[1] - std::sin(angle));
+}
+
 }  // namespace
 
 TEST_CASE("every method has its order of accuracy on a smooth problem") { demand_order(false, false); }
@@ -88,6 +125,51 @@ TEST_CASE("every method keeps its order of accuracy across a jump") { demand_ord
 TEST_CASE("every method has its order of accuracy where the time drives the solution") { demand_order(true, false); }
 
 TEST_CASE("every method keeps its order of accuracy across a jump where the time drives the solution") { demand_order(true, true); }
+
+TEST_CASE("a state within a step is wrong by the dense output's order plus one") {
+  for (const auto& known : methods) {
+    if (known.dense_order == 0) continue;
+    CAPTURE(known.method);
+    for (const double theta : {0.3, 0.6, 0.9}) {
+      CAPTURE(theta);
+      for (const double h : {1.0 / 16, 1.0 / 32, 1.0 / 64}) {
+        const double slope = std::log2(error_within(known.method, h, theta) / error_within(known.method, h / 2, theta));
+        CAPTURE(slope);
+        // its leading term changes sign somewhere, which rodas5p does near 0.9 on this problem
+        CHECK(std::lround(slope) >= known.dense_order + 1);
+        if (theta < 0.9) CHECK(std::lround(slope) == known.dense_order + 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("dense output joins the ends of its step to the bit, and is the same before and after the step is accepted") {
+  for (const auto& known : methods) {
+    if (known.dense_order == 0) continue;
+    CAPTURE(known.method);
+    OneStep step(known.method, 0.1);
+    const auto start = step.at(0), middle = step.at(0.4), end = step.at(1);
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(start[i] == step.trial.y[i]);
+      CHECK(end[i] == step.trial.y_new[i]);
+    }
+    step.accept();
+    CHECK(step.at(0) == start);
+    CHECK(step.at(0.4) == middle);
+    CHECK(step.at(1) == end);
+  }
+}
+
+TEST_CASE("a method says whether it gives states within a step") {
+  for (const auto& known : methods) {
+    CAPTURE(known.method);
+    OneStep step(known.method, 0.1);
+    std::array<double, 2> y{};
+    const bool is_dense = known.dense_order > 0;
+    CHECK(step.stepper->interpolate(step.trial, 0.5, y) == is_dense);
+    CHECK(detail::choose_method(step.system, test::with_method(known.method)).is_dense == is_dense);
+  }
+}
 
 TEST_CASE("a method integrates polynomials up to its degree exactly, and no higher one") {
   for (const auto& known : methods) {

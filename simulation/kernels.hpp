@@ -27,8 +27,8 @@ struct Kernels {
   void (*observe)(const Constants<T>& c, const T* y, const Leukocytes& m, const std::ptrdiff_t* place, T* out);
 };
 
-/// Instantiated for double and Dual<4>, and for a pack as wide as the registers of each instruction set: Pack<2> (baseline),
-/// Pack<4> (avx2) and Pack<8> (avx512), whatever `isa` says.
+/// Instantiated for double, Dual<4> and Pack<2>, Pack<4>, Pack<8>; a pack is fast where a register holds it: 2 lanes for baseline, 4
+/// for avx2, 8 for avx512.
 template <class T>
 const Kernels<T>& kernels(Isa isa);
 

@@ -139,7 +139,7 @@ TEST_CASE("a patient of an ensemble agrees with his own run, on every instructio
       if (isa > best_isa()) continue;
       CAPTURE(to_string(isa));
       EnsembleOptions options = options_with(rtol);
-      options.isa = isa;
+      options.solver.isa = isa;
       const Everything all = run(s, population, options);
       CHECK(all.summary.n_alone == 0);
       const std::size_t n_parameters = population.columns.size(), n_values = s.output_times_d.size() * observables.size();

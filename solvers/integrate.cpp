@@ -137,8 +137,8 @@ class Run {
   /// After a jump neither the slope at the end of the last step nor its length means anything.
   void forget_past() {
     ++trial_.state_number;
-    slope_is_known_ = false;
     if (tangents_) tangents_->forget_past();
+    slope_is_known_ = false;
     h_ = options_.initial_step_d;
   }
 

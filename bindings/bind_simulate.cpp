@@ -99,6 +99,12 @@ void bind_simulate(py::module_& m) {
       .def_readwrite("method", &SolverOptions::method)
       .def_readwrite("rtol", &SolverOptions::rtol)
       .def_readwrite("atol_factor", &SolverOptions::atol_factor)
+      .def_property(
+          "isa", [](const SolverOptions& o) { return std::string(to_string(o.isa)); },
+          [](SolverOptions& o, const std::string& name) {
+            o.isa = isa_from(name);
+            expect_isa("isa", o.isa);
+          })
       .def_readwrite("initial_step_d", &SolverOptions::initial_step_d)
       .def_readwrite("max_step_d", &SolverOptions::max_step_d)
       .def_readwrite("max_steps", &SolverOptions::max_steps);

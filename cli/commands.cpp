@@ -202,7 +202,12 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   const Library library(common.params);
   const auto solvers = solver_names();
   if (std::find(solvers.begin(), solvers.end(), arguments.solver.method) == solvers.end()) throw unknown_name("--solver", "solver", arguments.solver.method, solvers);
-  arguments.solver.validate();
+  SolverOptions options = arguments.solver;
+  if (!arguments.isa.empty()) {
+    options.isa = isa_from(arguments.isa, "--isa");
+    expect_isa("--isa", options.isa);
+  }
+  options.validate();
   // everything is read and checked before anything is written
   std::vector<Scenario> scenarios;
   for (const std::string& regimen : arguments.regimens) {
@@ -217,7 +222,6 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   check_out(arguments.out, arguments.force, scenarios);
 
   auto should_stop = [] { return interrupted != 0; };
-  SolverOptions options = arguments.solver;
   options.should_stop = should_stop;
   const Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
 

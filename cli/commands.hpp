@@ -21,7 +21,7 @@ struct SimulateArguments {
   std::vector<std::string> regimens;
   Request request;               ///< arms, level, patient, sets, horizon, without
   bool all_arms = false, force = false;
-  std::string out;
+  std::string out, isa;            ///< isa: "" for the widest that runs here
   SolverOptions solver;
 };
 

@@ -97,6 +97,7 @@ int main(int argc, char** argv) {
   simulate->add_option("--rtol", arguments.solver.rtol, "relative tolerance")->capture_default_str();
   simulate->add_option("--atol-factor", arguments.solver.atol_factor, "multiplies every absolute tolerance")->capture_default_str();
   simulate->add_option("--max-steps", arguments.solver.max_steps, "step budget of one run")->capture_default_str()->check(CLI::PositiveNumber);
+  simulate->add_option("--isa", arguments.isa, "instruction set: baseline, avx2 or avx512; default: the widest that runs here")->type_name("I");
   simulate->add_option("-o,--out", arguments.out, "FILE.h5 for one archive, a folder for one archive per run")->type_name("OUT")
       ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
   simulate->add_flag("--force", arguments.force, "replace existing archives");

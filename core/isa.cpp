@@ -21,10 +21,10 @@ std::vector<std::string> names_up_to(Isa widest) {
 
 std::vector<std::string> isa_names() { return names_up_to(Isa::avx512); }
 
-Isa isa_from(const std::string& name) {
+Isa isa_from(const std::string& name, const std::string& where) {
   for (const Isa isa : all)
     if (name == to_string(isa)) return isa;
-  throw unknown_name("isa", "instruction set", name, isa_names());
+  throw unknown_name(where, "instruction set", name, isa_names());
 }
 
 void expect_isa(const std::string& where, Isa wanted, Isa best) {

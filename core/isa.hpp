@@ -30,8 +30,8 @@ constexpr std::string_view to_string(Isa isa) { return isa == Isa::avx512 ? "avx
 /// Names that isa_from() accepts.
 std::vector<std::string> isa_names();
 
-/// The instruction set of this name. Throws InputError with the known names.
-Isa isa_from(const std::string& name);
+/// The instruction set of this name. Throws InputError, about `where`, with the known names.
+Isa isa_from(const std::string& name, const std::string& where = "isa");
 
 /// The widest instruction set that this build has variants for and this processor runs.
 inline Isa best_isa() {

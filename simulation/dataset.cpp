@@ -211,6 +211,7 @@ Group run_group(const Trajectory& t) {
                     {"solver", t.solution.stats.method},
                     {"rtol", t.options.rtol},
                     {"atol_factor", t.options.atol_factor},
+                    {"isa", std::string(to_string(t.options.isa))},
                     {"steps_accepted", static_cast<std::int64_t>(t.solution.stats.steps_accepted)},
                     {"steps_refused", static_cast<std::int64_t>(t.solution.stats.steps_refused)},
                     {"rhs_calls", static_cast<std::int64_t>(t.solution.stats.rhs_calls)},

@@ -54,6 +54,7 @@ class SolverOptions:
     initial_step_d: float
     max_step_d: float
     max_steps: int
+    isa: str
     def __init__(self) -> None: ...
 
 def solver_names() -> list[str]: ...

@@ -201,6 +201,7 @@ class Scenario:
         *,
         atol_factor: float = 1.0,
         max_steps: int = 2_000_000,
+        isa: str | None = None,
     ) -> Result:
         """Integrates the scenario.
 
@@ -208,14 +209,15 @@ class Scenario:
         output_step:  days between outputs; event times are always among the outputs
         without:      mechanisms to switch off, for example "rejection", besides those of the scenario
         check:        raise nkpk.SolveError on a numerical failure; False returns what was reached, then NaN
+        isa:          "baseline", "avx2" or "avx512"; default: the widest that runs here. All give the same bits
 
         Raises nkpk.InputError for unusable options. Ctrl-C stops a long run.
         """
         scenario = self._with(days, output_step, _texts(without))
-        options = _solver_options(solver, rtol, atol_factor, max_steps)
+        options = _solver_options(solver, rtol, atol_factor, max_steps, isa)
         for text in scenario.warnings:
             warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
-        origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps), tables.python_versions())
+        origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps, isa), tables.python_versions())
         root, run = _core.simulate(scenario._built, options)
         result = Result(Group.from_core(root, GroupsOfRun(run)), Group.from_core(origin), scenario._forms)
         if check and result.status != "ok":
@@ -231,6 +233,7 @@ class Scenario:
         *,
         atol_factor: float = 1.0,
         max_steps: int = 2_000_000,
+        isa: str | None = None,
     ) -> xr.Dataset:
         """Forward sensitivities of every observable, (time, parameter), exact and not by differences.
 
@@ -244,7 +247,7 @@ class Scenario:
 
         Raises nkpk.InputError for unknown names, nkpk.SolveError on a numerical failure; check=False returns NaN beyond it.
         """
-        options = _solver_options(solver, rtol, atol_factor, max_steps)
+        options = _solver_options(solver, rtol, atol_factor, max_steps, isa)
         tree = Group.from_core(_core.sensitivity(self._built, list(_texts(parameters)), options))
         data = tables.dataset(dict(tree.arrays), {}, dict(tree.attrs))
         data = data.set_coords(["parameter_unit", "parameter_value"])
@@ -269,10 +272,11 @@ class Scenario:
             object.__setattr__(self, "_variant", (wanted, variant))
         return variant
 
-    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int) -> str:
+    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None) -> str:
         """The run as a line of Python, for the archive."""
         arguments = {k: v for k, v in self._arguments().items() if v and k != "regimen"}
         arguments |= {"solver": solver, "rtol": rtol, "atol_factor": atol_factor, "max_steps": max_steps}
+        arguments |= {"isa": isa} if isa else {}
         return f"nkpk.simulate({self.name!r}, " + ", ".join(f"{k}={v!r}" for k, v in arguments.items()) + ")"
 
 
@@ -316,11 +320,13 @@ def all_arms(regimen: str | PathLike[str], **arguments: Any) -> list[Scenario]:
     return [load(regimen, **{**arguments, "arm": choices}) for _, choices in combinations]
 
 
-def _solver_options(solver: str, rtol: float, atol_factor: float, max_steps: int) -> _core.SolverOptions:
+def _solver_options(solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None) -> _core.SolverOptions:
     if max_steps < 1:
         raise InputError(f"max_steps is {max_steps}; expected 1 or more")
     options = _core.SolverOptions()
     options.method, options.rtol, options.atol_factor, options.max_steps = solver, rtol, atol_factor, max_steps
+    if isa is not None:
+        options.isa = isa
     return options
 
 
@@ -337,7 +343,7 @@ def simulate(
     params: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Result:
-    """`load(...)` and `.simulate(...)` in one: solver, rtol, check, atol_factor and max_steps as in Scenario.simulate."""
+    """`load(...)` and `.simulate(...)` in one: solver, rtol, check, atol_factor, max_steps and isa as in Scenario.simulate."""
     scenario = load(regimen, arm=arm, level=level, patient=patient, changes=changes, days=days, output_step=output_step,
                     without=without, params=params)  # fmt: skip
     return scenario.simulate(**options)

@@ -44,6 +44,16 @@ def values(nkpk, *args):
 # ---- what is printed
 
 
+def test_the_instruction_set_is_fixed_stored_and_changes_no_bit(nkpk, tmp_path):
+    nkpk("simulate", "sankoma", "--days", "20", "-o", "widest.h5")
+    nkpk("simulate", "sankoma", "--days", "20", "--isa", "baseline", "-o", "baseline.h5")
+    with h5py.File(tmp_path / "widest.h5") as widest, h5py.File(tmp_path / "baseline.h5") as baseline:
+        assert baseline.attrs["isa"] == "baseline"
+        for name, values in widest.items():
+            if isinstance(values, h5py.Dataset) and values.dtype.kind == "f":
+                np.testing.assert_array_equal(values[...], baseline[name][...])
+
+
 @pytest.mark.parametrize(
     "args",
     [["list"], ["check", *REGIMENS], ["show", "rogachev-hsct"], ["simulate", "sankoma"], ["info", "run.h5"]],

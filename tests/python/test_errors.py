@@ -38,7 +38,7 @@ def test_a_mistake_is_an_input_error_with_its_place(arguments: dict, text: str) 
     ("options", "text"),
     [
         ({"solver": "dopri"}, 'dopri.*"dopri5"'), ({"rtol": 0.0}, "rtol"), ({"rtol": 2.0}, "rtol"),
-        ({"max_steps": 0}, "max_steps"), ({"atol_factor": -1.0}, "atol_factor"),
+        ({"max_steps": 0}, "max_steps"), ({"isa": "avx"}, 'avx.*"avx2"'), ({"atol_factor": -1.0}, "atol_factor"),
     ],
 )  # fmt: skip
 def test_unusable_options_of_the_solver_are_an_input_error(options: dict, text: str) -> None:

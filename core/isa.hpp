@@ -36,11 +36,10 @@ Isa isa_from(const std::string& name, const std::string& where = "isa");
 /// The widest instruction set that this build has variants for and this processor runs.
 inline Isa best_isa() {
 #if NKPK_HAS_ISA_VARIANTS
-  static const Isa best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")
-                              ? Isa::avx512
-                          : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? Isa::avx2
-                                                                                             : Isa::baseline;
+  static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  static const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+  static const Isa best = avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::baseline;
   return best;
 #else
   return Isa::baseline;

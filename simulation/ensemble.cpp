@@ -230,7 +230,7 @@ class Desk {
 
 /// What one thread does until nothing is left.
 template <FlatScalar T>
-void work_at(Desk& desk, const Plan& plan, std::atomic<std::size_t>& n_alone, std::string& method) {
+void work_at(Desk& desk, const Plan& plan, std::string& method) {
   Runner<T> side_by_side(plan);
   Runner<double> alone(plan);
   for (auto task = desk.take(); task.work; task = desk.take()) {
@@ -241,10 +241,8 @@ void work_at(Desk& desk, const Plan& plan, std::atomic<std::size_t>& n_alone, st
     }
     const auto patients = std::span<const std::size_t>(task.work->order).subspan(*task.pack * Runner<T>::width);
     const auto mine = patients.first(std::min(patients.size(), Runner<T>::width));
-    if (!side_by_side.run(task.work->block, mine)) {
+    if (!side_by_side.run(task.work->block, mine))
       for (std::size_t i = 0; i < mine.size() && !desk.is_stopped(); ++i) alone.run(task.work->block, mine.subspan(i, 1));
-      n_alone += mine.size();
-    }
     method = alone.method().empty() ? side_by_side.method() : alone.method();
     if (!desk.is_stopped()) desk.done(task, mine.size());
   }
@@ -263,7 +261,6 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
   Plan watched = plan;
   const auto is_stopped = [&desk] { return desk.is_stopped(); };
   watched.solver.should_stop = is_stopped;
-  std::atomic<std::size_t> n_alone = 0;
   std::vector<std::string> methods(n_threads);
 
   std::vector<std::jthread> crew;
@@ -274,7 +271,7 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
   for (unsigned i = 0; i < n_threads; ++i)
     crew.emplace_back([&, i] {
       try {
-        work_at<T>(desk, watched, n_alone, methods[i]);
+        work_at<T>(desk, watched, methods[i]);
       } catch (...) {
         desk.stop(std::current_exception());
       }
@@ -292,13 +289,13 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
       summary.n_solved += run.outcome == PatientRun::Outcome::solved;
       summary.n_failed += run.outcome == PatientRun::Outcome::failed;
       summary.n_refused += run.outcome == PatientRun::Outcome::refused;
+      summary.n_alone += run.was_alone;
     }
     deliver(work->block);
     desk.forget_first();
   }
   desk.stop();
   crew.clear();
-  summary.n_alone = n_alone;
   for (const std::string& method : methods)
     if (!method.empty()) summary.method = method;
   return summary;

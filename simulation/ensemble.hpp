@@ -16,7 +16,8 @@
 //
 // Who shares a pack with whom depends on the block's patients alone, so that the same population gives the same bits on any number
 // of threads and in any chunks of whole blocks, on one instruction set. Between instruction sets, whose registers differ, and
-// between an ensemble and a patient's own run results agree within 10 rtol.
+// between an ensemble and a patient's own run results agree within their tolerances: 10 rtol in the tests at 1e-6, above a
+// thousandth of an observable's usual size; benchmarks/ensemble.md has the errors of both.
 // One patient's failure is his own: a pack that fails is run again patient by patient, on doubles. Its other patients are then
 // themselves alone: the same within tolerance, not to the bit. A patient whose values make no sense together is refused, takes no
 // place, and leaves the others of his block in other packs: likewise.

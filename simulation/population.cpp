@@ -77,6 +77,7 @@ std::vector<Column> columns_of(const Scenario& s, std::span<const std::string> n
       for (const Column& column : all) known.push_back(column.name);
       throw unknown_name("ensemble", "parameter", name, known);
     }
+    if (std::ranges::count(names, name) > 1) throw InputError("ensemble", fmt::format("\"{}\" is named twice", name), "expected each parameter once");
     found.push_back(*it);
   }
   return found;
@@ -143,6 +144,9 @@ std::optional<Refusal> Admission::refusal(std::span<double> row) {
   if (NK0_ >= 0) {
     double& NK0 = row[static_cast<std::size_t>(NK0_)];
     NK0 = who_.p.host_nk.NK0 = std::max(NK0, who_.p.host_nk.NK0_min);
+  } else if (who_.p.host_nk.NK0 < who_.p.host_nk.NK0_min) {
+    return Refusal{fmt::format("host_nk.NK0_min = {} cells/uL is above host_nk.NK0 = {} cells/uL", who_.p.host_nk.NK0_min, who_.p.host_nk.NK0),
+                   "name host_nk.NK0 as well"};
   }
   return refusal_of(who_.p);
 }

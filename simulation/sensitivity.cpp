@@ -186,6 +186,7 @@ std::span<const double> row(const RowMatrix& matrix, Eigen::Index i) { return {m
 
 Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::string> names, const SolverOptions& options) {
   if (names.empty()) throw InputError("sensitivity", "no parameter is named", "for example host_nk.d0, product.viability or dose.nk.amount");
+  options.validate();
   Sensitivities result;
   result.times_d = s.output_times_d;
   std::vector<std::unique_ptr<Directions>> directions;

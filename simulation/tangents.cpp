@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 
 #include "nkpk/generated/forcing.hpp"
 
@@ -21,6 +22,7 @@ Four tangents_of(const Directions::D& x) {
 
 LiftedTangents::LiftedTangents(const Constants<double>& c, const Timeline<double>& timeline, std::span<const std::unique_ptr<Directions>> directions, Isa isa)
     : c_(c), timeline_(timeline), arithmetic_(make_tangent_arithmetic(c, isa)), n_(c.n_states()) {
+  if (directions.empty()) throw std::invalid_argument("LiftedTangents: no direction");
   for (const auto& d : directions) groups_.push_back(std::make_unique<Group>(*d, isa));
   for (std::size_t first = 0; first < groups_.size(); first += most_fours) blocks_.push_back({first, std::min(most_fours, groups_.size() - first), {}, {}});
   trace_inputs();

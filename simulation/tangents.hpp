@@ -23,7 +23,7 @@ struct Directions {
   std::vector<D> initial;  ///< [n_states]
 };
 
-/// The sensitivity equations of a scenario as the solver sees them, in any number of directions: what happens at events in dual
+/// The sensitivity equations of a scenario as the solver sees them, in one direction or more: what happens at events in dual
 /// numbers, what happens between them as S' = J S + df/dc dc in doubles.
 ///
 ///   tangents   [ group ][ state ][ four directions ]

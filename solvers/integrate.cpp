@@ -63,8 +63,9 @@ class Run {
     const auto& events = system_.event_times;
     trial_.segment = static_cast<std::size_t>(std::lower_bound(events.begin(), events.end(), t0) - events.begin());
     forget_past();
+    constexpr std::string_view why = "the initial state is not finite there: correct it";
     const auto bad = first_non_finite(trial_.y.view());
-    return bad < 0 || fail_not_finite(bad, "the initial state is not finite there: correct it");
+    return bad < 0 ? tangents_are_finite(why) : fail_not_finite(bad, why);
   }
 
   /// To the last output, or until the solution says why not. Steps end at outputs only where the method cannot do without:
@@ -130,8 +131,14 @@ class Run {
       system_.jump(trial_.segment, trial_.y.view());
     ++trial_.segment;
     forget_past();
+    constexpr std::string_view why = "the event at this time made it so: check the event's amounts";
     const auto bad = first_non_finite(trial_.y.view());
-    return bad < 0 || fail_not_finite(bad, "the event at this time made it so: check the event's amounts");
+    return bad < 0 ? tangents_are_finite(why) : fail_not_finite(bad, why);
+  }
+
+  bool tangents_are_finite(std::string_view why) {
+    tangents_decide_ = tangents_ && !all_finite(tangents_->tangents(), options_.isa);
+    return !tangents_decide_ || fail_not_finite(-1, why);
   }
 
   /// After a jump neither the slope at the end of the last step nor its length means anything.
@@ -305,7 +312,10 @@ Solution integrate(const PiecewiseSystem& system, std::span<const double> y0, do
   return solution;
 }
 
-bool has_dense_output(const PiecewiseSystem& system, const SolverOptions& options) { return detail::choose_method(system, options).is_dense; }
+bool has_dense_output(const PiecewiseSystem& system, const SolverOptions& options) {
+  options.validate();
+  return detail::choose_method(system, options).is_dense;
+}
 
 TangentSolution integrate_with_tangents(const PiecewiseSystem& system, const TangentSystem& tangents, std::span<const double> y0, std::span<const double> s0,
                                         double t0, std::span<const double> output_times, const SolverOptions& options) {

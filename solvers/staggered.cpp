@@ -119,7 +119,7 @@ Terms<N> terms_of(const Combination& c, double factor, double h, const double* s
 }  // namespace
 
 Staggered::Staggered(const TangentSystem& system, std::size_t n_states, const SolverOptions& options, std::span<const double> s0)
-    : system_(system), rtol_(options.rtol * looser), isa_(options.isa), memory_((4 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::moments) {
+    : system_(system), rtol_(options.rtol * looser), isa_(options.isa), memory_((3 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::moments) {
   const auto array = [&](std::size_t i) { return memory_.data() + i * Vector::rounded_up(system.size); };
   s_ = array(0), rate_ = array(1), rate_new_ = array(2), error_ = array(3);
   for (std::size_t i = 1; i < n; ++i) stage_[i] = array(3 + i);
@@ -150,7 +150,7 @@ double Staggered::try_step(const Trial& trial, Stepper& stepper, double h, doubl
   std::array<double, TangentSystem::moments> t;
   for (std::size_t m = 0; m < t.size(); ++m) t[m] = thetas[m] < 1 ? trial.t + thetas[m] * h : t_new;
   system_.linearize(trial.segment, t, y_);
-  linearizations += n;
+  linearizations += n;  // what is left of the moments repeats the last
   if (!rate_is_known_) system_.rate(0, all(s_), all(rate_));
   rate_is_known_ = true;
   system_.factorize(1 / (h * gamma));

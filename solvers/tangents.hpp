@@ -33,7 +33,7 @@ struct TangentSystem {
   Callback<void(std::size_t event, std::span<double> y, std::span<double> s)> jump;
 };
 
-/// Whether the method that these options choose gives states within its steps.
+/// Whether the method that these options choose gives states within its steps. Throws InputError for unusable options.
 bool has_dense_output(const PiecewiseSystem& system, const SolverOptions& options);
 
 struct TangentSolution {

@@ -151,6 +151,12 @@ TEST_CASE("a parameter that two products hold with different values is moved by 
   }
 }
 
+TEST_CASE("an unknown method is refused before anything is integrated") {
+  SolverOptions options;
+  options.method = "rodsa5p";
+  CHECK_THROWS_WITH_AS(simulate_sensitivities(daily("sankoma", {}), std::vector<std::string>{"host_nk.d0"}, options), doctest::Contains("rodas5p"), InputError);
+}
+
 TEST_CASE("unknown parameters and overridden ones are refused by name") {
   const Scenario s = daily("sankoma", {});
   const auto message = [&](const std::string& name) {

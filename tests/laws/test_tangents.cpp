@@ -151,7 +151,15 @@ TEST_CASE("a tangent that is not finite ends the run where it happens, and is na
   CHECK(std::isnan(solution.tangents(1, 0)));
 }
 
-TEST_CASE("tangents are refused behind a method that gives no states within a step, and where sizes do not fit") {
+TEST_CASE("tangents that are not finite from the start, or behind an event, are found where they are") {
+  const OneState problem = decay(0.7);
+  const TangentSolution solution = problem.run(1.3, {NAN, 1}, {0});
+  CHECK(solution.values.status == Status::not_finite);
+  CHECK(solution.values.message.find("initial state") != std::string::npos);
+  CHECK(std::isnan(solution.tangents(0, 1)));
+}
+
+TEST_CASE("tangents are refused behind a method that gives no states within a step") {
   OneState problem = decay(0.7);
   problem.method = "dopri5";
   CHECK_THROWS_WITH_AS(problem.run(1.3, {0, 1}, {2}), doctest::Contains("dopri5"), InputError);

@@ -44,6 +44,8 @@ def test_a_mistake_is_an_input_error_with_its_place(arguments: dict, text: str) 
 def test_unusable_options_of_the_solver_are_an_input_error(options: dict, text: str) -> None:
     with pytest.raises(nkpk.InputError, match=text):
         nkpk.simulate("sankoma", **options)
+    with pytest.raises(nkpk.InputError, match=text):
+        nkpk.load("sankoma").sensitivity("host_nk.d0", **options)
 
 
 def test_input_error_is_a_value_error_and_can_be_pickled() -> None:

@@ -140,3 +140,15 @@ TEST_CASE("a population of the caller's own is taken as it is, and names are che
   CHECK(refusal_of([&] { population_of(s, wrong, {1}); }).find("host_nk.d0") != std::string::npos);
   CHECK(refusal_of([&] { population_of(s, names, {1, 2, 3}); }).find("multiple of the 2 names") != std::string::npos);
 }
+
+TEST_CASE("a parameter is named once, and a smallest count above the count is no patient") {
+  const Scenario s = scenario_from("");
+  const std::vector<std::string> twice{"host_nk.d0", "host_nk.d0"};
+  CHECK_THROWS_WITH_AS(population_of(s, twice, {0.05, 0.06}), doctest::Contains("named twice"), InputError);
+  const std::vector<std::string> smallest{"host_nk.NK0_min"};
+  const Population population = population_of(s, smallest, {2 * s.p.host_nk.NK0});
+  std::vector<double> row = rows_of(population, 0, 1);
+  const auto refusal = Admission(s, population.columns).refusal(row);
+  REQUIRE(refusal);
+  CHECK(refusal->hint == "name host_nk.NK0 as well");
+}

@@ -35,7 +35,7 @@ test-sanitize: setup  ## C++ tests under the address and undefined-behaviour san
 test-wheel: setup     ## pip install into an empty environment, then import and run
 	@$(py) scripts/test_all.py wheel
 
-mutants: build        ## break the code in 38 ways; each must turn a test red (about half an hour; resumable)
+mutants: build        ## break the code in 43 ways; each must turn a test red (about half an hour; resumable)
 	@$(py) tests/mutants/run_mutants.py
 
 clean:                ## remove what the build made; .venv and results/ stay

@@ -320,7 +320,7 @@ def all_arms(regimen: str | PathLike[str], **arguments: Any) -> list[Scenario]:
     return [load(regimen, **{**arguments, "arm": choices}) for _, choices in combinations]
 
 
-def _solver_options(solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None) -> _core.SolverOptions:
+def _solver_options(solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None = None) -> _core.SolverOptions:
     if max_steps < 1:
         raise InputError(f"max_steps is {max_steps}; expected 1 or more")
     options = _core.SolverOptions()

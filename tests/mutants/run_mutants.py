@@ -23,7 +23,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SOURCES = ["core", "solvers", "model", "dosing", "archive", "simulation", "cli", "cmake", "params", "tests", "examples", "CMakeLists.txt"]
+SOURCES = [
+    "core", "solvers", "model", "generate", "dosing", "archive", "simulation", "interop", "cli", "cmake", "params", "docs", "tests", "examples",
+    "benchmarks", "CMakeLists.txt",
+]  # fmt: skip
 ARMS = [("radboud-ucb", ["arm=high-il2"]), ("rogachev-hsct", ["conditioning=tbi"]), ("sankoma", []), ("sysu-ucb", []), ("peking-aml", [])]
 TEST_SECONDS = 900
 

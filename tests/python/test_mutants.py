@@ -1,5 +1,6 @@
 """The mutants still fit the code, and the committed table covers them; `make mutants` runs them."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,12 @@ TABLE = (REPO / "tests/mutants/table.md").read_text()
 
 def test_there_are_at_least_twenty_with_names_of_their_own():
     assert len({mutant["name"] for mutant in MUTANTS}) == len(MUTANTS) >= 20
+
+
+def test_the_copy_that_is_broken_has_all_that_is_built_without_python():
+    built = set(re.findall(r"add_subdirectory\((\w+)\)", (REPO / "CMakeLists.txt").read_text())) - {"bindings"}
+    copied = re.search(r"SOURCES = \[(.*?)\]", (REPO / "tests/mutants/run_mutants.py").read_text(), re.DOTALL).group(1)
+    assert built <= set(re.findall(r'"(\w+)"', copied))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant["name"].replace(" ", "-") for mutant in MUTANTS])

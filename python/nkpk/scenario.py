@@ -272,7 +272,7 @@ class Scenario:
             object.__setattr__(self, "_variant", (wanted, variant))
         return variant
 
-    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None) -> str:
+    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None = None) -> str:
         """The run as a line of Python, for the archive."""
         arguments = {k: v for k, v in self._arguments().items() if v and k != "regimen"}
         arguments |= {"solver": solver, "rtol": rtol, "atol_factor": atol_factor, "max_steps": max_steps}

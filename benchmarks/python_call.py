@@ -1,4 +1,4 @@
-"""Times of one patient in Python, warm: `scenario.simulate().data` and its parts, for the five regimens.
+"""Times of one patient in Python, warm: `scenario.simulate().data`, its parts, and ten sensitivities, for the five regimens.
 
     .venv/bin/python benchmarks/python_call.py [--repeats 300] > benchmarks/python_call.md
 
@@ -23,7 +23,12 @@ from nkpk import _core, tables
 from nkpk.scenario import _solver_options
 from nkpk.tree import Group, GroupsOfRun
 
-DEFAULTS = ("dopri5", 1e-8, 1.0)
+DEFAULTS = ("auto", 1e-6, 1.0)
+# those that a fit of counts would ask for first, of every kind
+TEN = (
+    "product.pmax", "host_nk.d0", "infused_nk.fv", "host_nk.NK0", "product.E15", "rejection.krej", "t_cells.pT", "nk.phi", "il15.fc",
+    "product.viability",
+)  # fmt: skip
 
 
 @dataclass
@@ -83,6 +88,20 @@ def main() -> None:
             cells = [table[k][part].timed(arguments.repeats) for table in tables_of]
             print(f"| {part} | " + " | ".join(f"{least:.2f} ({middle:.2f})" for least, middle in cells) + " |", flush=True)
         print()
+    print("## Ten sensitivities of every observable, to those of a run\n")
+    print("| | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    pairs = [both(nkpk.load(name), arguments.solver, arguments.repeats) for name in names]
+    print("| outputs | " + " | ".join(str(n) for n, _, _ in pairs) + " |")
+    print("| sensitivities, ms | " + " | ".join(f"{ten:.2f}" for _, _, ten in pairs) + " |")
+    print("| times the whole call | " + " | ".join(f"{ten / plain:.2f}" for _, plain, ten in pairs) + " |")
+
+
+def both(scenario: nkpk.Scenario, solver: str, repeats: int) -> tuple[int, float, float]:
+    """Outputs, and medians in ms of a run and of ten sensitivities, interleaved."""
+    plain = Part(lambda _: scenario.simulate(solver=solver).data)
+    ten = Part(lambda _: scenario.sensitivity(TEN, solver=solver))
+    times = [(plain.timed(1)[1], ten.timed(1)[1]) for _ in range(repeats + 1)][1:]  # the first call makes the forms
+    return scenario.simulate(solver=solver).data.sizes["time"], statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ struct Node {
 
 class Header {
  public:
-  explicit Header(const Equations& e) : equations_(e), names_(constants_of(e)), function_(e, "forcing", "wanted") {
+  explicit Header(const Equations& e) : equations_(e), names_(constants_of(e)), function_(e, "forcing") {
     for (std::size_t i = 0; i < names_.core.size(); ++i) node_[names_.core[i]] = {false, i};
     for (std::size_t i = 0; i < names_.cohort.size(); ++i) node_[names_.cohort[i]] = {true, i};
     std::size_t next = names_.core.size();
@@ -54,7 +54,7 @@ class Header {
     std::ostringstream out;
     out << "#pragma once\n"
            "// Written by the build (generate/forcing.cpp) from model/*.hpp. Do not edit.\n"
-           "#include <array>\n#include <cmath>\n#include <cstddef>\n#include <vector>\n\n#include \"nkpk/model/nk_model.hpp\"\n\n"
+           "#include <array>\n#include <cmath>\n#include <cstddef>\n#include <span>\n#include <vector>\n\n#include \"nkpk/model/nk_model.hpp\"\n\n"
            "namespace nkpk {\n\n"
            "/// Nodes between which changes pass on: constants, signals, rates. Those of cohort k are own(k, ...).\n"
            "namespace forcing_nodes {\n"
@@ -71,16 +71,21 @@ class Header {
            "/// One entry for each link.\n"
            "template <class T>\nstruct ForcingEntries {\n"
         << "  std::array<T, forcing_nodes::n_core_entries> core{};\n  std::array<std::array<T, forcing_nodes::n_cohort_entries>, InfusedNk::max_cohorts> cohort{};\n};\n\n";
-    out << function_.text("/// The entries at (t, y) of the mechanisms that are wanted. Those of mechanisms that are off stay as they are: zero.\n", "const ModuleSet& wanted, ForcingEntries<T>& __restrict entries",
-                          "  auto& e = entries.core;\n", "    auto& ek = entries.cohort[i];\n");
+    out << "/// An entry to compute: those of the core, then those of cohorts.\n"
+           "struct ForcingEntry {\n  std::size_t number, cohort;\n};\n\n";
+    for (const Entry& entry : of_core_) function_.add_single(false, entry.module, entry.target, entry.value);
+    for (const Entry& entry : of_cohorts_) function_.add_single(true, entry.module, entry.target, entry.value);
+    out << function_.text("/// Those entries at (t, y) that are wanted. Those of mechanisms that are off stay as they are: zero.\n",
+                          "std::span<const ForcingEntry> wanted, ForcingEntries<T>& __restrict entries", "  auto& e = entries.core;\n",
+                          "    auto& ek = entries.cohort[i];\n");
     out << "/// Visits the constants as v(node, value).\n"
            "template <class T, class V>\nvoid visit_forcing_constants(const Constants<T>& c, V&& v) {\n";
     for (std::size_t i = 0; i < names_.core.size(); ++i) out << "  v(std::size_t(" << i << "), " << names_.core[i] << ");\n";
     out << "  for (std::size_t i = 0; i < c.n_cohorts(); ++i) {\n    const auto& k = c.infused_nk.cohorts[i];\n";
     for (std::size_t i = 0; i < names_.cohort.size(); ++i) out << "    v(forcing_nodes::own(i, " << i << "), " << names_.cohort[i] << ");\n";
     out << "  }\n}\n\n"
-           "/// Visits the links as v(to, from, entry, module), so that what a link starts from is complete; entry: as e(k, i) gives it for\n"
-           "/// cohort k, e(i) for none; module: for which the entry must be wanted, -1: none.\n"
+           "/// Visits the links as v(to, from, entry), so that what a link starts from is complete; entry: as e(k, i) gives it for cohort k,\n"
+           "/// e(i) for none.\n"
            "template <class E, class V>\nvoid visit_forcing_links(std::size_t n_cohorts, E&& e, V&& v) {\n"
         << links_ << "}\n\n}  // namespace nkpk\n";
     return out.str();
@@ -100,15 +105,20 @@ class Header {
       const Node& start = node_.at(variable);
       const bool own = block == Function::loop;
       const std::string index = std::to_string(own ? n_cohort_++ : n_core_++);
-      function_.add(block, no_module, (own ? "ek[" : "e[") + index + "]", slope);
-      const std::string line = "v(" + name(to) + ", " + name(start) + ", e(" + (own ? "k, " : "") + index + "), " +
-                               (block == always ? std::string("-1") : "int(Module::" + std::string(module_names[static_cast<std::size_t>(block)]) + ")") + ");\n";
+      (own ? of_cohorts_ : of_core_).push_back({block == always ? no_module : block, (own ? "ek[" : "e[") + index + "]", slope});
+      const std::string line = "v(" + name(to) + ", " + name(start) + ", e(" + (own ? "k, " : "") + index + "));\n";
       links_ += own ? "  for (std::size_t k = 0; k < n_cohorts; ++k) " + line : "  " + line;
     }
   }
 
   const Equations& equations_;
   ConstantNames names_;
+  struct Entry {
+    int module;
+    std::string target;
+    Symbol value;
+  };
+  std::vector<Entry> of_core_, of_cohorts_;
   Function function_;
   std::map<std::string, Node> node_;
   std::size_t first_state_ = 0, n_core_ = 0, n_cohort_ = 0;

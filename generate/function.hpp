@@ -31,9 +31,7 @@ class Function {
   static constexpr int loop = static_cast<int>(Module::infused_nk);
   static constexpr int column_block = 100, publish_block = 200, derive_block = 300, publish_loop = publish_block + loop;
 
-  /// `set`: the argument that says for which mechanisms values are wanted; signals come from those that are on.
-  Function(const Equations& e, std::string name, std::string set = "on")
-      : equations_(e), name_(std::move(name)), set_(std::move(set)), writer_(second_rank(e)) {
+  Function(const Equations& e, std::string name) : equations_(e), name_(std::move(name)), writer_(second_rank(e)) {
     for (const Signal& signal : e.first)
       for (const auto& [m, value] : signal.parts) {
         if (signal.parts.size() > 1 && !signal.neutral.is_number(0)) throw std::logic_error(signal.name + ": only signals that start at 0 can add up");
@@ -46,6 +44,12 @@ class Function {
   void add(int block, int row, const std::string& target, const Symbol& value, const std::string& how = " = ") {
     wanted_.push_back(writer_.add(value, block));
     lines_.push_back({block, row, target, how, wanted_.back()});
+  }
+
+  /// A value that is computed only where its number is asked for; numbers count up from 0.
+  void add_single(bool of_cohort, int row, const std::string& target, const Symbol& value) {
+    singles_.push_back(of_cohort);
+    add(Writer::single + static_cast<int>(singles_.size()) - 1, row, target, value);
   }
 
   /// The struct of constants, then the function with these arguments and first and last statements.
@@ -84,10 +88,14 @@ class Function {
     out << writer_.definitions(-1, 1, "  ") << writer_.definitions(derive_block, "  ") << assignments(derive_block) << writer_.definitions(-1, 2, "  ");
     for (const int block : blocks())
       if (block < publish_block && block != loop)
-        out << "  if (" << guard(block >= column_block ? block - column_block : block, set_) << ") {\n" << writer_.definitions(block, "    ") << assignments(block) << "  }\n";
-    out << "  if (!" << guard(loop, set_) << ") return;\n"
-        << writer_.definitions(loop, "  ") << "  for (std::size_t i = 0; i < c.n_cohorts(); ++i) {\n"
-        << head << cohort_start << writer_.cohort_definitions(loop, "    ") << assignments(loop) << "  }\n}\n\n";
+        out << "  if (" << guard(block >= column_block ? block - column_block : block) << ") {\n" << writer_.definitions(block, "    ") << assignments(block) << "  }\n";
+    if (singles_.empty())
+      out << "  if (!" << guard(loop) << ") return;\n"
+          << writer_.definitions(loop, "  ") << "  for (std::size_t i = 0; i < c.n_cohorts(); ++i) {\n"
+          << head << cohort_start << writer_.cohort_definitions(loop, "    ") << assignments(loop) << "  }\n";
+    else
+      out << singles(head, cohort_start);
+    out << "}\n\n";
     return out.str();
   }
 
@@ -118,8 +126,19 @@ class Function {
     return text;
   }
 
+  std::string singles(const std::string& head, const std::string& cohort_start) const {
+    std::string text = "  for (const auto& [number, i] : wanted) switch (number) {\n";
+    for (std::size_t n = 0; n < singles_.size(); ++n) {
+      const int block = Writer::single + static_cast<int>(n);
+      text += "  case " + std::to_string(n) + ": {\n" + (singles_[n] ? head + cohort_start : std::string()) + writer_.own_definitions(block, {-1, publish_loop, derive_block}, "    ") + assignments(block) +
+              "    break;\n  }\n";
+    }
+    return text + "  }\n";
+  }
+
   const Equations& equations_;
-  std::string name_, set_;
+  std::string name_;
+  std::vector<bool> singles_;  ///< of a cohort?
   Writer writer_;
   std::vector<std::size_t> wanted_;
   std::vector<Line> lines_;

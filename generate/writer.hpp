@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -23,6 +24,8 @@ inline std::string number(double value) {
 /// Numbers expressions by value: equal texts are one variable.
 class Writer {
  public:
+  static constexpr int single = 1000;  ///< blocks from here on are entries computed by themselves
+
   explicit Writer(std::set<std::string> second_rank) : second_rank_(std::move(second_rank)) {}
   /// Takes note of an expression that block `block` needs.
   std::size_t add(const Symbol& e, int block) {
@@ -45,6 +48,15 @@ class Writer {
     for (std::size_t id = 0; id < values_.size(); ++id) {
       const Value& v = values_[id];
       if (!v.inlined && !v.constant && !v.cohort && v.stage == stage && home(v) == block) text += define(id, indent, "v");
+    }
+    return text;
+  }
+  /// What an entry that is computed by itself needs and does not find in the blocks it sees: nothing is shared with another entry.
+  std::string own_definitions(int block, const std::set<int>& sees, const std::string& indent) const {
+    std::string text;
+    for (std::size_t id = 0; id < values_.size(); ++id) {
+      const Value& v = values_[id];
+      if (!v.inlined && !v.constant && v.blocks.contains(block) && (v.cohort || !sees.contains(home(v)))) text += define(id, indent, "v");
     }
     return text;
   }
@@ -117,7 +129,11 @@ class Writer {
     }
     return text + ";\n";
   }
-  static int home(const Value& v) { return v.blocks.size() == 1 ? *v.blocks.begin() : -1; }
+  static int home(const Value& v) {
+    const auto first_single = v.blocks.lower_bound(single);
+    const auto n_shared = std::distance(v.blocks.begin(), first_single);
+    return n_shared == 0 ? single : n_shared == 1 ? *v.blocks.begin() : -1;
+  }
 
   void use(std::size_t id, int block) {
     if (!values_[id].blocks.insert(block).second) return;

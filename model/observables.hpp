@@ -25,23 +25,23 @@ struct LeukocytesOf {
 using Leukocytes = LeukocytesOf<double>;
 
 /// Visits every observable as v(name, unit, lloq key, description, value). lloq keys are those of params/observables.toml.
-template <class T, class M, class V>
-void visit_observables(const Constants<T>& c, const T* y, const LeukocytesOf<M>& m, V&& v) {
+/// y[i] gives state i as a T.
+template <class T, class Y, class M, class V>
+void visit_observables(const Constants<T>& c, const Y& y, const LeukocytesOf<M>& m, V&& v) {
   const T V_B = c.body.blood_uL;
   T infused_blood(0), infused_tissue(0);
   for (std::size_t k = 0; k < c.n_cohorts(); ++k) {
     infused_blood += y[at::cohort(k) + InfusedNk::blood];
     infused_tissue += y[at::cohort(k) + InfusedNk::tissue];
   }
-  const T* x = y + at::irradiation;
-  const T donor = (infused_blood + x[Irradiation::X_D]) / V_B;
+  const T donor = (infused_blood + y[at::irradiation + Irradiation::X_D]) / V_B;
   const T graft = y[at::graft + Graft::blood] / V_B;
-  const T host = (y[at::host_nk + HostNk::blood] + x[Irradiation::X_H]) / V_B;
+  const T host = (y[at::host_nk + HostNk::blood] + y[at::irradiation + Irradiation::X_H]) / V_B;
   const T all_donor = donor + graft;
   const T nk = host + all_donor;
   const T t_host = y[at::t_cells + TCells::host], t_graft = y[at::t_cells + TCells::graft];
   const T treg = y[at::treg], effectors = y[at::rejection];
-  const T lymphocytes = nk + t_host + t_graft + treg + effectors + x[Irradiation::X_T];
+  const T lymphocytes = nk + t_host + t_graft + treg + effectors + y[at::irradiation + Irradiation::X_T];
   const T alc = lymphocytes / (1.0 - c.fB);
   const T whole_blood = lymphocytes + m.host + m.graft + m.blasts;
   const T pbmc = lymphocytes + m.monocytes_host + m.monocytes_graft + m.blasts;

@@ -260,7 +260,7 @@ Group run_group(const Trajectory& t) {
   return run;
 }
 
-Group to_group(const Sensitivities& d) {
+Group to_group(Sensitivities d) {
   Text names, units;
   std::vector<double> values;
   for (const auto& p : d.parameters) names.push_back(p.name), units.push_back(p.unit), values.push_back(p.value);
@@ -273,11 +273,8 @@ Group to_group(const Sensitivities& d) {
   g.arrays.push_back(numbers("parameter_value", "", "value of the parameter, in parameter_unit", "parameter", values));
   const std::size_t n = d.times_d.size(), m = d.parameters.size();
   for (std::size_t k = 0; k < d.observables.size(); ++k) {
-    std::vector<double> data(n * m);
-    for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t j = 0; j < m; ++j) data[i * m + j] = d.derivatives[j](static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(k));
     const auto& o = d.observables[k];
-    g.arrays.push_back({o.name, cf_unit(o.unit), "derivative of: " + o.title, {"time", "parameter"}, {n, m}, std::move(data), {}});
+    g.arrays.push_back({o.name, cf_unit(o.unit), "derivative of: " + o.title, {"time", "parameter"}, {n, m}, std::move(d.derivatives[k]), {}});
     g.arrays.back().attributes["per"] = std::string("parameter_unit");
   }
   return g;

@@ -19,7 +19,7 @@ std::vector<std::string> group_names();
 Group group_of(const Trajectory& trajectory, const std::string& name, const std::vector<Metric>& metrics);
 
 /// Sensitivities as arrays over (time, parameter), one per observable, in its unit per `parameter_unit`.
-Group to_group(const Sensitivities& sensitivities);
+Group to_group(Sensitivities sensitivities);
 
 /// What a scenario is before it is solved: the groups `events`, `parameters`, `patient` and `inputs` of a run.
 Group describe(const Scenario& scenario);

@@ -151,36 +151,35 @@ void add_outcome(const Scenario& s, const Solution& solution, std::size_t per_st
   }
 }
 
-/// Values and derivatives of the observables at every output, from states(i).
-template <class States>
-void observe(const Scenario& s, const Directions& directions, std::size_t count, const double* scale, States&& states, Sensitivities& result) {
-  const std::size_t n_times = s.output_times_d.size(), before = result.derivatives.size();
-  std::vector<D> values;
-  for (std::size_t i = 0; i < n_times; ++i) {
-    const D* y = states(static_cast<Eigen::Index>(i));
-    values.clear();
-    visit_observables(directions.c, y, leukocytes_at(s.leukocytes, s.output_times_d[i]),
-                      [&](const char* name, const char* unit, const char*, const char* title, const D& value) {
-                        if (before == 0 && i == 0) result.observables.push_back({name, unit, title});
-                        values.push_back(value);
-                      });
-    if (i == 0) {
-      const auto shape = [&] { return RowMatrix::Constant(static_cast<Eigen::Index>(n_times), static_cast<Eigen::Index>(values.size()), NAN); };
-      result.values = shape();
-      for (std::size_t j = 0; j < count; ++j) result.derivatives.push_back(shape());
-    }
-    for (std::size_t k = 0; k < values.size(); ++k) {
-      const auto r = static_cast<Eigen::Index>(i), column = static_cast<Eigen::Index>(k);
-      result.values(r, column) = values[k].value;
-      for (std::size_t j = 0; j < count; ++j) {
-        // a share of nothing has no derivative either
-        result.derivatives[before + j](r, column) = std::isnan(values[k].value) ? NAN : values[k].tangent[j] / scale[j];
-      }
-    }
-  }
+/// Space for every output, NaN until it is reached.
+void make_room(const Scenario& s, std::span<const double> initial, Sensitivities& result) {
+  visit_observables(s.constants, initial.data(), leukocytes_at(s.leukocytes, s.t_start_d),
+                    [&](const char* name, const char* unit, const char*, const char* title, double) { result.observables.push_back({name, unit, title}); });
+  const std::size_t n_times = result.times_d.size(), n = result.observables.size();
+  result.values = RowMatrix::Constant(static_cast<Eigen::Index>(n_times), static_cast<Eigen::Index>(n), NAN);
+  result.derivatives.assign(n, std::vector<double>(n_times * result.parameters.size(), NAN));
 }
 
-std::span<const double> row(const RowMatrix& matrix, Eigen::Index i) { return {matrix.row(i).data(), static_cast<std::size_t>(matrix.cols())}; }
+/// Where a group of directions puts one output.
+struct Place {
+  std::size_t output, first, count;  ///< parameters [first, first + count)
+  const double* per_scale;           ///< [count]
+  Sensitivities* result;
+};
+
+/// The observables of one output and their derivatives.
+template <class States>
+void observe(const Constants<D>& c, const States& y, const Leukocytes& leukocytes, const Place& at) {
+  const std::size_t offset = at.output * at.result->parameters.size() + at.first;
+  double* value = at.result->values.row(static_cast<Eigen::Index>(at.output)).data();
+  std::vector<double>* derivatives = at.result->derivatives.data();
+  visit_observables(c, y, leukocytes, [&](auto, auto, auto, auto, const D& x) {
+    *value++ = x.value;
+    double* const to = (derivatives++)->data() + offset;
+    // a share of nothing has no derivative either
+    for (std::size_t j = 0; j < at.count; ++j) to[j] = std::isnan(x.value) ? NAN : x.tangent[j] * at.per_scale[j];
+  });
+}
 
 }  // namespace
 
@@ -195,22 +194,34 @@ Sensitivities simulate_sensitivities(const Scenario& s, std::span<const std::str
   for (std::size_t first = 0; first < names.size(); first += Directions::count)
     directions.push_back(make_directions(s, names, first, count_of(directions.size()), scale, result));
 
+  const std::vector<double> initial = initial_state(s.p, s.constants);
+  make_room(s, initial, result);
+  std::vector<double> per_scale;
+  for (const double x : scale) per_scale.push_back(1 / x);
+  const auto observe_group = [&]<class States>(std::size_t g, std::size_t output, const States& y) {
+    const std::size_t first = g * Directions::count;
+    Variants<observe<States>>::of(options.isa)(directions[g]->c, y, leukocytes_at(s.leukocytes, s.output_times_d[output]),
+                                       {output, first, count_of(g), &per_scale[first], &result});
+  };
   Lifted<double> plain(s.constants, s.timeline, options.isa);
   if (has_dense_output(plain.system(), options)) {
     LiftedTangents tangents(s.constants, s.timeline, directions, options.isa);
-    const TangentSolution solution = integrate_with_tangents(plain.system(), tangents.system(), plain.flat(initial_state(s.p, s.constants)),
-                                                             tangents.initial(), s.t_start_d, s.output_times_d, options);
-    add_outcome(s, solution.values, 1, result);
-    for (std::size_t g = 0; g < directions.size(); ++g)
-      observe(s, *directions[g], count_of(g), &scale[g * Directions::count],
-              [&](Eigen::Index i) { return tangents.states(g, row(solution.values.states, i), row(solution.tangents, i)); }, result);
+    const auto record = [&](std::size_t output, std::span<const double> y, std::span<const double> tangent) {
+      for (std::size_t g = 0; g < directions.size(); ++g) observe_group(g, output, tangents.states(g, y, tangent));
+    };
+    TangentSystem system = tangents.system();
+    system.record = record;
+    add_outcome(s, integrate_with_tangents(plain.system(), system, plain.flat(initial), tangents.initial(), s.t_start_d, s.output_times_d, options), 1, result);
     return result;
   }
   for (std::size_t g = 0; g < directions.size(); ++g) {
     Lifted<D> lifted(directions[g]->c, directions[g]->timeline, options.isa);
     const Solution solution = integrate(lifted.system(), lifted.flat(directions[g]->initial), s.t_start_d, s.output_times_d, options);
     add_outcome(s, solution, Lifted<D>::width, result);
-    observe(s, *directions[g], count_of(g), &scale[g * Directions::count], [&](Eigen::Index i) { return lifted.states(row(solution.states, i)); }, result);
+    for (std::size_t i = 0; i < result.times_d.size(); ++i) {
+      const auto row = solution.states.row(static_cast<Eigen::Index>(i));
+      observe_group(g, i, lifted.states({row.data(), static_cast<std::size_t>(row.size())}));
+    }
   }
   return result;
 }

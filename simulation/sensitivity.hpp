@@ -20,12 +20,16 @@ struct Sensitivities {
   std::vector<Parameter> parameters;
   std::vector<Observable> observables;
   std::vector<double> times_d;          ///< output times of the scenario; at an event the value after it
-  std::vector<RowMatrix> derivatives;   ///< per parameter, [n_times x n_observables], unit of the observable per unit of the parameter
+  std::vector<std::vector<double>> derivatives;  ///< per observable, [n_times x n_parameters], its unit per unit of the parameter
   RowMatrix values;                     ///< [n_times x n_observables]
   Status status = Status::ok;
   std::string message, failed_state;
   double t_reached_d = 0;
   SolverStats stats;                    ///< of all integrations
+
+  double derivative(std::size_t time, std::size_t observable, std::size_t parameter) const {
+    return derivatives[observable][time * parameters.size() + parameter];
+  }
 };
 
 /// Names: "host_nk.d0" and every other parameter of the model; "product.pmax" of all infused products together, moved by the same

@@ -36,87 +36,75 @@ struct MatrixLane {
 template <std::size_t W>
 struct Moments {
   static constexpr std::size_t n_packs = TangentArithmetic::moments / W;
-  explicit Moments(const Constants<double>& constants) : c(constants), q(constants), q_forcing(constants), y(constants.n_states()), dfdt(y.size()) {}
+  using P = Pack<W>;
+  Moments(const Constants<double>& constants, const ForcingPlan& forcing_plan)
+      : c(constants), plan(forcing_plan), q(constants), q_forcing(constants), y(constants.n_states()), dfdt(y.size()) {
+    for (auto& of_pack : numbers) {
+      for (const double x : plan.constants) of_pack.emplace_back(x);
+      of_pack.resize(plan.constants.size() + plan.rows.size());
+    }
+  }
 
   const Constants<double>& c;
+  const ForcingPlan& plan;
   ConstantsOf_linearize<double> q;
   ConstantsOf_forcing<double> q_forcing;
-  std::vector<Pack<W>> y, dfdt;
-  std::array<SparseMatrix<Pack<W>>, n_packs> jacobian, factors;
-  std::array<ForcingEntries<Pack<W>>, n_packs> entries;
+  std::vector<P> y, dfdt;
+  std::array<SparseMatrix<P>, n_packs> jacobian, factors;
+  ForcingEntries<P> entries;
+  std::array<std::vector<P>, n_packs> numbers;  ///< of the plan
 
-  void take(const ModuleSet& on, const ModuleSet& forced, const Windows& w, std::span<const double, TangentArithmetic::moments> t, std::span<const double> all) {
+  void take(const ModuleSet& on, const Windows& w, std::span<const double, TangentArithmetic::moments> t, std::span<const double> all) {
     for (std::size_t p = 0; p < n_packs; ++p) {
-      Pack<W> when;
-      load<Pack<W>>(t.subspan(p * W, W), {&when, 1});
-      for (std::size_t i = 0; i < y.size(); ++i) load<Pack<W>>(all.subspan(i * TangentArithmetic::moments + p * W, W), {&y[i], 1});
+      P when;
+      load<P>(t.subspan(p * W, W), {&when, 1});
+      for (std::size_t i = 0; i < y.size(); ++i) load<P>(all.subspan(i * TangentArithmetic::moments + p * W, W), {&y[i], 1});
       nkpk::linearize(c, q, on, w, when, y.data(), jacobian[p], dfdt.data());
-      forcing(c, q_forcing, on, w, when, y.data(), forced, entries[p]);
+      forcing(c, q_forcing, on, w, when, y.data(), plan.entries, entries);
+      pass_on(p);
     }
+  }
+  void pass_on(std::size_t p) {
+    P* const x = numbers[p].data();
+    P* to = x + plan.constants.size();
+    for (const ForcingPlan::Row& row : plan.rows) {
+      P sum{};
+      for (std::uint32_t i = row.first; i < row.last; ++i) sum += entry(plan.entries[plan.terms[i].entry]) * x[plan.terms[i].from];
+      *to++ = sum;
+    }
+  }
+  const P& entry(const ForcingEntry& e) const {
+    return e.number < entries.core.size() ? entries.core[e.number] : entries.cohort[e.cohort][e.number - entries.core.size()];
   }
   void factorize_all(const ModuleSet& on, double shift) {
     for (std::size_t p = 0; p < n_packs; ++p) nkpk::factorize(on, c.n_cohorts(), shift, jacobian[p], factors[p]);
   }
-  template <std::size_t G>
-  void add(std::size_t moment, const Forcing& f, Four* to) const {
-    // entries of the core, then of the cohorts, lie side by side
-    const LaneOf<W> entry = lane_of<W>(entries[moment / W].core, moment % W);
-    for (const LinkRow& row : f.rows) {
-      Four sum[G]{};
-      for (std::uint32_t i = row.first; i < row.last; ++i) {
-        const double e = entry[f.links[i].entry];
-        const Four* const from = f.nodes + f.links[i].from * G;
-        for (std::size_t g = 0; g < G; ++g) sum[g] += e * from[g];
-      }
-      for (std::size_t g = 0; g < G; ++g) f.nodes[row.node * G + g] = sum[g];
-    }
-    const std::size_t n = c.n_states();
-    for (const auto& [state, node] : f.rates)
-      for (std::size_t g = 0; g < G; ++g) to[g * n + state] += f.nodes[node * G + g];
-    for (const auto& [state, i] : f.inputs)
-      for (std::size_t g = 0; g < G; ++g) to[g * n + state] += f.infused[i * G + g];
+  void force(std::size_t moment, double* s) const {
+    const LaneOf<W> number = lane_of<W>(numbers[moment / W], moment % W);
+    for (const auto& [place, i] : plan.rates) s[place] += number[i];
   }
-  void add_forcing(std::size_t moment, std::size_t groups, const Forcing& f, Four* to) const {
-    if (groups == 1) return add<1>(moment, f, to);
-    if (groups == 2) return add<2>(moment, f, to);
-    add<3>(moment, f, to);
+  void solve_one(std::size_t moment, const ModuleSet& on, Four* b) const {
+    nkpk::solve(on, c.n_cohorts(), MatrixLane<W>(factors[moment / W], moment % W), b);
   }
-  void solve_groups(std::size_t moment, const ModuleSet& on, std::size_t groups, const Forcing* f, Four* b) const {
-    if (f) add_forcing(moment, groups, *f, b);
-    const MatrixLane<W> lu(factors[moment / W], moment % W);
-    for (std::size_t g = 0; g < groups; ++g) nkpk::solve(on, c.n_cohorts(), lu, b + g * c.n_states());
-  }
-  void rate_groups(std::size_t moment, std::size_t groups, const Forcing& f, const Four* b, Four* out) const {
-    const std::size_t n = c.n_states();
-    std::fill_n(out, groups * n, Four{});
-    visit_entries(MatrixLane<W>(jacobian[moment / W], moment % W), c.n_cohorts(), [&](std::size_t i, std::size_t j, double value) {
-      for (std::size_t g = 0; g < groups; ++g) out[g * n + i] += value * b[g * n + j];
-    });
-    add_forcing(moment, groups, f, out);
+  void rate_of_one(std::size_t moment, const Four* b, Four* out) const {
+    std::fill_n(out, c.n_states(), Four{});
+    visit_entries(MatrixLane<W>(jacobian[moment / W], moment % W), c.n_cohorts(), [&](std::size_t i, std::size_t j, double value) { out[i] += value * b[j]; });
   }
 };
-static_assert(most_fours == 3);
-static_assert(sizeof(ForcingEntries<double>) ==
-              (forcing_nodes::n_core_entries + forcing_nodes::n_cohort_entries * InfusedNk::max_cohorts) * sizeof(double));
-
-#define NKPK_TANGENT_ARITHMETIC(Name, W, TARGET)                                                                                                      \
-  class Name final : public TangentArithmetic {                                                                                                       \
-   public:                                                                                                                                            \
-    explicit Name(const Constants<double>& c) : at_(c) {}                                                                                             \
-    NKPK_FLATTEN TARGET void linearize(const ModuleSet& on, const ModuleSet& forced, const Windows& w, std::span<const double, moments> t,            \
-                                       std::span<const double> y) override {                                                                          \
-      at_.take(on, forced, w, t, y);                                                                                                                  \
-    }                                                                                                                                                 \
-    NKPK_FLATTEN TARGET void factorize(const ModuleSet& on, double shift) override { at_.factorize_all(on, shift); }                                  \
-    NKPK_FLATTEN TARGET void solve(std::size_t moment, const ModuleSet& on, std::size_t groups, const Forcing* f, Four* b) const override {           \
-      at_.solve_groups(moment, on, groups, f, b);                                                                                                     \
-    }                                                                                                                                                 \
-    NKPK_FLATTEN TARGET void rate(std::size_t moment, std::size_t groups, const Forcing& f, const Four* b, Four* out) const override {                \
-      at_.rate_groups(moment, groups, f, b, out);                                                                                                     \
-    }                                                                                                                                                 \
-                                                                                                                                                      \
-   private:                                                                                                                                           \
-    Moments<W> at_;                                                                                                                                   \
+#define NKPK_TANGENT_ARITHMETIC(Name, W, TARGET)                                                                                                    \
+  class Name final : public TangentArithmetic {                                                                                                     \
+   public:                                                                                                                                          \
+    Name(const Constants<double>& c, const ForcingPlan& plan) : at_(c, plan) {}                                                                     \
+    NKPK_FLATTEN TARGET void linearize(const ModuleSet& on, const Windows& w, std::span<const double, moments> t, std::span<const double> y) override { \
+      at_.take(on, w, t, y);                                                                                                                        \
+    }                                                                                                                                               \
+    NKPK_FLATTEN TARGET void factorize(const ModuleSet& on, double shift) override { at_.factorize_all(on, shift); }                                \
+    NKPK_FLATTEN TARGET void force(std::size_t moment, double* s) const override { at_.force(moment, s); }                                          \
+    NKPK_FLATTEN TARGET void solve(std::size_t moment, const ModuleSet& on, Four* b) const override { at_.solve_one(moment, on, b); }               \
+    NKPK_FLATTEN TARGET void rate(std::size_t moment, const Four* b, Four* out) const override { at_.rate_of_one(moment, b, out); }                 \
+                                                                                                                                                    \
+   private:                                                                                                                                         \
+    Moments<W> at_;                                                                                                                                 \
   };
 
 NKPK_TANGENT_ARITHMETIC(Baseline, 2, )
@@ -127,14 +115,14 @@ NKPK_TANGENT_ARITHMETIC(Avx512, 8, NKPK_TARGET_AVX512)
 
 }  // namespace
 
-std::unique_ptr<TangentArithmetic> make_tangent_arithmetic(const Constants<double>& c, Isa isa) {
+std::unique_ptr<TangentArithmetic> make_tangent_arithmetic(const Constants<double>& c, const ForcingPlan& plan, Isa isa) {
 #if NKPK_HAS_ISA_VARIANTS
-  if (isa == Isa::avx512) return std::make_unique<Avx512>(c);
-  if (isa == Isa::avx2) return std::make_unique<Avx2>(c);
+  if (isa == Isa::avx512) return std::make_unique<Avx512>(c, plan);
+  if (isa == Isa::avx2) return std::make_unique<Avx2>(c, plan);
 #else
   static_cast<void>(isa);
 #endif
-  return std::make_unique<Baseline>(c);
+  return std::make_unique<Baseline>(c, plan);
 }
 
 }  // namespace nkpk

@@ -6,6 +6,7 @@
 
 #include "nkpk/core/isa.hpp"
 #include "nkpk/core/pack.hpp"
+#include "nkpk/generated/forcing.hpp"
 #include "nkpk/model/nk_model.hpp"
 #include "nkpk/solvers/tangents.hpp"
 
@@ -17,43 +18,39 @@ namespace nkpk {
 /// As many as the dual numbers that make the jumps carry, and a register of AVX2 holds.
 using Four = Pack<4>;
 
-/// Groups of four whose forcing is found in one go through the links.
-inline constexpr std::size_t most_fours = 3;
-
-/// nodes[to] gets entry * nodes[from].
-struct Link {
-  std::uint32_t from, entry;  ///< entry: its index, those of cohorts after all others
-};
-/// The links of one node: links[first] to links[last - 1].
-struct LinkRow {
-  std::uint32_t node, first, last;
-};
-
-/// What drives up to most_fours groups of directions.
-struct Forcing {
-  std::span<const LinkRow> rows;
-  std::span<const Link> links;
-  std::span<const std::pair<std::size_t, std::size_t>> rates;   ///< (state, its node)
-  std::span<const std::pair<std::size_t, std::size_t>> inputs;  ///< (state, index into `infused`) in this segment
-  const Four* infused = nullptr;                                ///< tangents of infusion rates, [input x groups]
-  Four* nodes = nullptr;                                        ///< [node x groups]; those of constants are given
+/// What drives the tangents, df/dc dc, direction by direction: numbers that pass on from constants to rates. Few of all that the
+/// model has, as a direction moves few constants. Numbers: first those of constants, then one for each row.
+struct ForcingPlan {
+  struct Term {
+    std::uint32_t entry, from;  ///< which of `entries`, times a number
+  };
+  struct Row {
+    std::uint32_t first, last;  ///< a sum of terms
+  };
+  std::vector<ForcingEntry> entries;  ///< of df/dc
+  std::vector<double> constants;
+  std::vector<Row> rows;
+  std::vector<Term> terms;
+  std::vector<std::pair<std::size_t, std::size_t>> rates;  ///< (place among all tangents, number)
 };
 
-/// Matrices J and entries of df/dc at the moments of a step, for one instruction set.
+/// Matrices J and df/dc dc at the moments of a step, for one instruction set.
 class TangentArithmetic {
  public:
   static constexpr std::size_t moments = TangentSystem::moments;
   virtual ~TangentArithmetic() = default;
-  /// y: [n_states x moments]; entries of the mechanisms in `forced`
-  virtual void linearize(const ModuleSet& on, const ModuleSet& forced, const Windows& w, std::span<const double, moments> t, std::span<const double> y) = 0;
+  /// y: [n_states x moments]
+  virtual void linearize(const ModuleSet& on, const Windows& w, std::span<const double, moments> t, std::span<const double> y) = 0;
   virtual void factorize(const ModuleSet& on, double shift) = 0;
-  /// b <- (shift I - J)^-1 (b + forcing), or without it; [groups x n_states]
-  virtual void solve(std::size_t moment, const ModuleSet& on, std::size_t groups, const Forcing* forcing, Four* b) const = 0;
-  /// out <- J b + forcing, likewise
-  virtual void rate(std::size_t moment, std::size_t groups, const Forcing& forcing, const Four* b, Four* out) const = 0;
+  /// s <- s + df/dc dc, all tangents
+  virtual void force(std::size_t moment, double* s) const = 0;
+  /// b <- (shift I - J)^-1 b, [n_states]
+  virtual void solve(std::size_t moment, const ModuleSet& on, Four* b) const = 0;
+  /// out <- J b
+  virtual void rate(std::size_t moment, const Four* b, Four* out) const = 0;
 };
 
-/// The constants must outlive it.
-std::unique_ptr<TangentArithmetic> make_tangent_arithmetic(const Constants<double>& c, Isa isa);
+/// The constants and the plan must outlive it.
+std::unique_ptr<TangentArithmetic> make_tangent_arithmetic(const Constants<double>& c, const ForcingPlan& plan, Isa isa);
 
 }  // namespace nkpk

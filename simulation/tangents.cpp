@@ -12,87 +12,77 @@ namespace {
 constexpr std::size_t lanes = Directions::count;
 static_assert(sizeof(Four) == lanes * sizeof(double) && ScalarTraits<Four>::lies_in_doubles);
 
-Four tangents_of(const Directions::D& x) {
-  Four to;
-  load<Four>(x.tangent, {&to, 1});
-  return to;
-}
-
 }  // namespace
 
 LiftedTangents::LiftedTangents(const Constants<double>& c, const Timeline<double>& timeline, std::span<const std::unique_ptr<Directions>> directions, Isa isa)
-    : c_(c), timeline_(timeline), arithmetic_(make_tangent_arithmetic(c, isa)), n_(c.n_states()) {
+    : c_(c), timeline_(timeline), n_(c.n_states()) {
   if (directions.empty()) throw std::invalid_argument("LiftedTangents: no direction");
   for (const auto& d : directions) groups_.push_back(std::make_unique<Group>(*d, isa));
-  for (std::size_t first = 0; first < groups_.size(); first += most_fours) blocks_.push_back({first, std::min(most_fours, groups_.size() - first), {}, {}});
   trace_inputs();
   trace_links();
   trace_states();
+  arithmetic_ = make_tangent_arithmetic(c, plan_, isa);
 }
 
 void LiftedTangents::trace_inputs() {
-  for (std::size_t segment = 0; segment < timeline_.rates.size(); ++segment) {
-    std::map<std::size_t, std::size_t> index;
-    for (const auto& group : groups_)
-      for (const auto& in : group->directions.timeline.rates[segment])
-        if (moves(in.rate)) index.try_emplace(in.state, index.size());
-    inputs_.emplace_back(index.begin(), index.end());
-    for (Block& block : blocks_) {
-      auto& infused = block.infused.emplace_back(index.size() * block.groups);
-      for (std::size_t g = 0; g < block.groups; ++g)
-        for (const auto& in : groups_[block.first + g]->directions.timeline.rates[segment])
-          if (moves(in.rate)) infused[index[in.state] * block.groups + g] += tangents_of(in.rate);
-    }
-  }
+  inputs_.resize(timeline_.rates.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t segment = 0; segment < inputs_.size(); ++segment)
+      for (const auto& in : groups_[g]->directions.timeline.rates[segment])
+        for (std::size_t lane = 0; lane < lanes; ++lane)
+          if (in.rate.tangent[lane] != 0) inputs_[segment].emplace_back(at(g, in.state) + lane, in.rate.tangent[lane]);
 }
 
-/// Only those links run that start at a constant which moves in some direction, or at what such a link reaches.
+/// Only those links run that start at a constant which moves, or at what such a link reaches.
 void LiftedTangents::trace_links() {
-  const std::size_t n_nodes = forcing_nodes::count(c_.n_cohorts());
-  std::vector<bool> moves_with(n_nodes);
-  for (Block& block : blocks_) {
-    block.nodes.resize(n_nodes * block.groups);
-    for (std::size_t g = 0; g < block.groups; ++g)
-      visit_forcing_constants(groups_[block.first + g]->directions.c, [&](std::size_t node, const D& value) {
-        moves_with[node] = moves_with[node] || moves(value);
-        block.nodes[node * block.groups + g] = tangents_of(value);
-      });
-  }
+  constexpr std::size_t none = -1;
+  const std::size_t n_directions = groups_.size() * lanes;
+  std::vector<std::size_t> numbers(forcing_nodes::count(c_.n_cohorts()) * n_directions, none);
+  const auto number = [&](std::size_t node, std::size_t d) -> std::size_t& { return numbers[node * n_directions + d]; };
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    visit_forcing_constants(groups_[g]->directions.c, [&](std::size_t node, const D& value) {
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        if (value.tangent[lane] == 0) continue;
+        number(node, g * lanes + lane) = plan_.constants.size();
+        plan_.constants.push_back(value.tangent[lane]);
+      }
+    });
   struct Entry {
-    std::size_t operator()(std::size_t i) const { return i; }
-    std::size_t operator()(std::size_t cohort, std::size_t i) const { return forcing_nodes::n_core_entries + forcing_nodes::n_cohort_entries * cohort + i; }
+    ForcingEntry operator()(std::size_t i) const { return {i, 0}; }
+    ForcingEntry operator()(std::size_t cohort, std::size_t i) const { return {forcing_nodes::n_core_entries + i, cohort}; }
   };
-  std::vector<std::size_t> order;  // of nodes, as first reached: later ones read earlier ones only
-  std::map<std::size_t, std::vector<Link>> into;
-  ModuleSet wanted;
-  for (std::size_t m = 0; m < std::size_t(Module::count); ++m) wanted.set(Module(m), false);
-  visit_forcing_links(c_.n_cohorts(), Entry{}, [&](std::size_t to, std::size_t from, std::size_t entry, int module) {
-    if (!moves_with[from]) return;
-    moves_with[to] = true;
-    if (into[to].empty()) order.push_back(to);
-    into[to].push_back({static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(entry)});
-    if (module >= 0) wanted.set(Module(module), true);
+  std::vector<std::vector<ForcingPlan::Term>> rows;  // as first reached: later nodes read earlier ones only
+  visit_forcing_links(c_.n_cohorts(), Entry{}, [&](std::size_t to, std::size_t from, const ForcingEntry& entry) {
+    bool is_wanted = false;
+    for (std::size_t d = 0; d < n_directions; ++d) {
+      if (number(from, d) == none) continue;
+      if (number(to, d) == none) {
+        number(to, d) = plan_.constants.size() + rows.size();
+        rows.emplace_back();
+      }
+      rows[number(to, d) - plan_.constants.size()].push_back({static_cast<std::uint32_t>(plan_.entries.size()), static_cast<std::uint32_t>(number(from, d))});
+      is_wanted = true;
+    }
+    if (is_wanted) plan_.entries.push_back(entry);
   });
-  for (const std::size_t node : order) {
-    const auto first = static_cast<std::uint32_t>(links_.size());
-    links_.insert(links_.end(), into[node].begin(), into[node].end());
-    rows_.push_back({static_cast<std::uint32_t>(node), first, static_cast<std::uint32_t>(links_.size())});
+  for (const auto& row : rows) {
+    const auto first = static_cast<std::uint32_t>(plan_.terms.size());
+    plan_.terms.insert(plan_.terms.end(), row.begin(), row.end());
+    plan_.rows.push_back({first, static_cast<std::uint32_t>(plan_.terms.size())});
   }
   for (std::size_t i = 0; i < n_; ++i)
-    if (into.contains(forcing_nodes::rate(i))) forced_.emplace_back(i, forcing_nodes::rate(i));
-  for (ModuleSet awake : timeline_.awake) {
-    for (std::size_t m = 0; m < std::size_t(Module::count); ++m) awake.set(Module(m), awake.has(Module(m)) && wanted.has(Module(m)));
-    wanted_.push_back(awake);
-  }
+    for (std::size_t d = 0; d < n_directions; ++d)
+      if (const std::size_t x = number(forcing_nodes::rate(i), d); x != none) plan_.rates.emplace_back(at(d / lanes, i) + d % lanes, x);
 }
 
 /// States that can differ in some direction at some time: those of mechanisms that a moving constant, dose or event reaches.
 void LiftedTangents::trace_states() {
   const auto entries = state_entries(c_.n_cohorts());
   std::vector<bool> moving(n_);
-  for (const auto& [state, node] : forced_) moving[state] = true;
+  const auto state_of = [this](std::size_t place) { return place / lanes % n_; };
+  for (const auto& rate : plan_.rates) moving[state_of(rate.first)] = true;
   for (const auto& segment : inputs_)
-    for (const auto& input : segment) moving[input.first] = true;
+    for (const auto& input : segment) moving[state_of(input.first)] = true;
   for (const auto& group : groups_) {
     const Directions& d = group->directions;
     for (std::size_t i = 0; i < n_; ++i) moving[i] = moving[i] || moves(d.initial[i]);
@@ -155,28 +145,29 @@ std::vector<double> LiftedTangents::initial() const {
 
 void LiftedTangents::linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y) {
   segment_ = segment;
-  arithmetic_->linearize(timeline_.awake[segment], wanted_[segment], timeline_.windows[segment], t, y);
+  arithmetic_->linearize(timeline_.awake[segment], timeline_.windows[segment], t, y);
 }
 
-Forcing LiftedTangents::forcing(Block& block) { return {rows_, links_, forced_, inputs_[segment_], block.infused[segment_].data(), block.nodes.data()}; }
+void LiftedTangents::force(std::size_t moment, std::span<double> s) const {
+  arithmetic_->force(moment, s.data());
+  for (const auto& [place, rate] : inputs_[segment_]) s[place] += rate;
+}
 
 void LiftedTangents::solve(std::size_t moment, std::span<double> s, bool is_forced) {
-  for (Block& block : blocks_) {
-    const Forcing f = forcing(block);
-    arithmetic_->solve(moment, on_[segment_], block.groups, is_forced ? &f : nullptr, in_place<Four>(s.subspan(at(block.first, 0))));
-  }
+  if (is_forced) force(moment, s);
+  for (std::size_t g = 0; g < groups_.size(); ++g) arithmetic_->solve(moment, on_[segment_], in_place<Four>(s.subspan(at(g, 0))));
 }
 
 void LiftedTangents::rate(std::size_t moment, std::span<const double> s, std::span<double> out) {
-  for (Block& block : blocks_)
-    arithmetic_->rate(moment, block.groups, forcing(block), in_place<Four>(s.subspan(at(block.first, 0))), in_place<Four>(out.subspan(at(block.first, 0))));
+  for (std::size_t g = 0; g < groups_.size(); ++g) arithmetic_->rate(moment, in_place<Four>(s.subspan(at(g, 0))), in_place<Four>(out.subspan(at(g, 0))));
+  force(moment, out);
 }
 
 void LiftedTangents::jump(std::size_t event, std::span<double> y, std::span<double> s) {
   std::vector<double> after(y.begin(), y.end());
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     Group& group = *groups_[g];
-    states(g, y, s);
+    for (std::size_t i = 0; i < n_; ++i) group.states[i] = states(g, y, s)[i];
     store<D>(group.states, group.flat);
     group.lifted.system().jump(event, group.flat);
     load<D>(group.flat, group.states);
@@ -186,15 +177,6 @@ void LiftedTangents::jump(std::size_t event, std::span<double> y, std::span<doub
     }
   }
   std::copy(after.begin(), after.end(), y.begin());
-}
-
-const LiftedTangents::D* LiftedTangents::states(std::size_t g, std::span<const double> y, std::span<const double> s) {
-  std::vector<D>& states = groups_[g]->states;
-  for (std::size_t i = 0; i < n_; ++i) {
-    states[i].value = y[i];
-    std::copy_n(&s[at(g, i)], lanes, states[i].tangent.begin());
-  }
-  return states.data();
 }
 
 }  // namespace nkpk

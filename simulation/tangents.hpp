@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -33,10 +34,21 @@ class LiftedTangents {
   LiftedTangents(const LiftedTangents&) = delete;
   LiftedTangents& operator=(const LiftedTangents&) = delete;
 
+  /// All of the system but what takes its outputs.
   TangentSystem system();
   std::vector<double> initial() const;
-  /// States with their tangents in the four directions of `group`; valid until the next call. `y`: [n_states].
-  const Directions::D* states(std::size_t group, std::span<const double> y, std::span<const double> s);
+  /// States with their tangents in the four directions of a group, put together where they are asked for.
+  struct States {
+    const double *y, *s;
+    Directions::D operator[](std::size_t i) const {
+      Directions::D x;
+      x.value = y[i];
+      std::memcpy(x.tangent.data(), s + i * Directions::count, sizeof x.tangent);  // of known size: no call
+      return x;
+    }
+  };
+  /// `y`: [n_states]; both must outlive what is returned.
+  States states(std::size_t group, std::span<const double> y, std::span<const double> s) const { return {y.data(), &s[at(group, 0)]}; }
 
  private:
   using D = Directions::D;
@@ -68,34 +80,25 @@ class LiftedTangents {
     void operator()(std::size_t event, std::span<double> y, std::span<double> s) const { l.jump(event, y, s); }
   };
 
-  /// Groups whose forcing is found side by side.
-  struct Block {
-    std::size_t first, groups;
-    std::vector<Four> nodes;                 ///< [node x groups]
-    std::vector<std::vector<Four>> infused;  ///< [segment][input x groups]: tangents of infusion rates
-  };
   std::size_t at(std::size_t group, std::size_t state) const { return (group * n_ + state) * Directions::count; }
-  Forcing forcing(Block& block);
   void trace_inputs();
   void trace_links();
   void trace_states();
   void linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y);
+  void force(std::size_t moment, std::span<double> s) const;
   void solve(std::size_t moment, std::span<double> s, bool is_forced);
   void rate(std::size_t moment, std::span<const double> s, std::span<double> out);
   void jump(std::size_t event, std::span<double> y, std::span<double> s);
 
   const Constants<double>& c_;
   const Timeline<double>& timeline_;
-  std::unique_ptr<TangentArithmetic> arithmetic_;
   std::size_t n_;
   std::vector<std::unique_ptr<Group>> groups_;
-  std::vector<Block> blocks_;
-  std::vector<std::vector<std::pair<std::size_t, std::size_t>>> inputs_;  ///< [segment]: (state, index into Block::infused)
-  std::vector<LinkRow> rows_;
-  std::vector<Link> links_;
-  std::vector<std::pair<std::size_t, std::size_t>> forced_;  ///< (state, node) of the rates that move with a constant
+  ForcingPlan plan_;
+  std::vector<std::vector<std::pair<std::size_t, double>>> inputs_;  ///< [segment]: (place, tangent of its infusion rate)
+  std::unique_ptr<TangentArithmetic> arithmetic_;
   std::vector<std::pair<std::size_t, std::size_t>> live_;
-  std::vector<ModuleSet> on_, wanted_;  ///< in each segment, of what is awake: mechanisms that differ, and that differ by a constant
+  std::vector<ModuleSet> on_;  ///< in each segment, of what is awake: mechanisms that differ
   std::vector<double> atol_;
   std::size_t segment_ = 0;
   Linearize linearize_{*this};

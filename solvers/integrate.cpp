@@ -54,7 +54,7 @@ class Run {
   }
 
   /// From now on tangents take every step behind the solution, and have a say in its length.
-  void follow_with(detail::Staggered& tangents, RowMatrix& record) { tangents_ = &tangents, tangent_rows_ = &record; }
+  void follow_with(detail::Staggered& tangents) { tangents_ = &tangents; }
 
   /// Takes its place at (t0, y0); events before t0 are over.
   bool start(std::span<const double> y0, double t0) {
@@ -72,7 +72,7 @@ class Run {
   /// elsewhere no output changes another.
   void go() {
     while (next_output_ < output_times_.size()) {
-      if (!advance_through_events(records_within() ? t_last_ : output_times_[next_output_])) return;
+      if (!advance_through_events(method_.is_dense ? t_last_ : output_times_[next_output_])) return;
       record_here();
     }
   }
@@ -96,19 +96,17 @@ class Run {
   }
 
   std::span<double> next_row() {
-    auto row = solution_.states.row(static_cast<Eigen::Index>(next_output_++));
+    auto row = solution_.states.row(static_cast<Eigen::Index>(next_output_));
     return {row.data(), system_.size};
   }
-
-  /// Tangents have no dense output of the method's order.
-  bool records_within() const { return method_.is_dense && !tangents_; }
 
   bool has_output_until(double t) const { return next_output_ < output_times_.size() && output_times_[next_output_] <= t; }
 
   void record_here() {
     while (has_output_until(trial_.t)) {
-      if (tangents_) std::copy_n(tangents_->tangents().begin(), tangents_->tangents().size(), tangent_rows_->row(static_cast<Eigen::Index>(next_output_)).data());
       std::copy_n(trial_.y.data(), system_.size, next_row().begin());
+      if (tangents_) tangents_->record(next_output_, trial_.y.view());
+      ++next_output_;
     }
   }
 
@@ -119,7 +117,10 @@ class Run {
     while (has_output_until(t_new)) {
       const double t = output_times_[next_output_];
       if (t == t_new && is_before_event) return;
-      stepper_->interpolate(trial_, (t - trial_.t) / (t_new - trial_.t), next_row());
+      const double h = t_new - trial_.t, theta = (t - trial_.t) / h;
+      stepper_->interpolate(trial_, theta, next_row());
+      if (tangents_) tangents_->record_within(next_output_, theta, h, next_row());
+      ++next_output_;
     }
   }
 
@@ -180,7 +181,7 @@ class Run {
       if (error <= 1 && !method_.gives_new_slope && !add_new_slope(t_new)) error = infinity;
       tangents_decide_ = false;
       if (error <= 1 && tangents_) {
-        const double of_tangents = tangents_->try_step(trial_, *stepper_, h, t_new);
+        const double of_tangents = tangents_->try_step(trial_, *stepper_, h, t_new, error);
         tangents_decide_ = of_tangents > error;
         error = std::max(error, of_tangents);
       }
@@ -192,7 +193,7 @@ class Run {
         // the step before clipping is remembered: a short last step says nothing against a long next one
         h_ = is_clipped ? std::max(planned, h * factor) : h * factor;
         was_refused = false;
-        if (records_within()) record_within(t_new);
+        if (method_.is_dense) record_within(t_new);
         trial_.t = t_new;
         trial_.y.swap(trial_.y_new);
         trial_.slope.swap(trial_.slope_new);
@@ -284,7 +285,6 @@ class Run {
   std::unique_ptr<DenseLinearSolver> differences_;
   std::unique_ptr<detail::Stepper> stepper_;
   detail::Staggered* tangents_ = nullptr;
-  RowMatrix* tangent_rows_ = nullptr;
   bool tangents_decide_ = false;  ///< on the last step
   Trial trial_;
   Vector atol_;
@@ -317,22 +317,21 @@ bool has_dense_output(const PiecewiseSystem& system, const SolverOptions& option
   return detail::choose_method(system, options).is_dense;
 }
 
-TangentSolution integrate_with_tangents(const PiecewiseSystem& system, const TangentSystem& tangents, std::span<const double> y0, std::span<const double> s0,
-                                        double t0, std::span<const double> output_times, const SolverOptions& options) {
+Solution integrate_with_tangents(const PiecewiseSystem& system, const TangentSystem& tangents, std::span<const double> y0, std::span<const double> s0,
+                                 double t0, std::span<const double> output_times, const SolverOptions& options) {
   options.validate();
   detail::check_problem(system, y0, t0, output_times);
   if (s0.size() != tangents.size || tangents.atol.size() != tangents.size)
     throw InputError("tangents", fmt::format("s0 has {} values, atol {}", s0.size(), tangents.atol.size()), fmt::format("expected {} of both", tangents.size));
   if (!has_dense_output(system, options))
     throw InputError("SolverOptions.method", fmt::format("'{}' has no dense output, which tangents follow", options.method), "expected rodas5p, rodas4 or auto");
-  TangentSolution solution;
-  solution.values.states = not_yet(output_times.size(), system.size);
-  solution.values.before_events = not_yet(system.event_times.size(), system.size);
-  solution.tangents = not_yet(output_times.size(), tangents.size);
+  Solution solution;
+  solution.states = not_yet(output_times.size(), system.size);
+  solution.before_events = not_yet(system.event_times.size(), system.size);
 
   detail::Staggered staggered(tangents, system.size, options, s0);
-  Run run(system, options, output_times, solution.values);
-  run.follow_with(staggered, solution.tangents);
+  Run run(system, options, output_times, solution);
+  run.follow_with(staggered);
   if (run.start(y0, t0)) run.go();
   run.finish();
   return solution;

@@ -16,9 +16,12 @@ class Staggered {
 
   /// After a jump, or at the start: the rate there is taken anew.
   void forget_past() { rate_is_known_ = false; }
-  /// Behind the step of length h [d] to t_new that `stepper` has just tried from `trial`. The scaled error; up to 1 is accepted,
-  /// infinite where something is not finite.
-  double try_step(const Trial& trial, Stepper& stepper, double h, double t_new);
+  /// Behind the step of length h [d] to t_new that `stepper` has just tried from `trial`, with the scaled error `of_solution`. The
+  /// tangents' own, as far as it is larger; up to 1 is accepted, infinite where something is not finite.
+  double try_step(const Trial& trial, Stepper& stepper, double h, double t_new, double of_solution);
+  /// Hands an output to the system: here, or at theta of the step of length h just tried, before it is accepted.
+  void record(std::size_t output, std::span<const double> y) { system_.record(output, y, all(s_)); }
+  void record_within(std::size_t output, double theta, double h, std::span<const double> y);
   void accept();
   void jump(std::size_t event, std::span<double> y) { system_.jump(event, y, all(s_)); }
   std::span<const double> tangents() const { return {s_, system_.size}; }
@@ -31,13 +34,14 @@ class Staggered {
   void take_stage(double h);
   template <std::size_t N, class Terms>
   void sum_up_live(double* out, const Terms& terms) const;
-  double error(double h);
+  double error(double h, double of_solution);
+  double norm_of(const double* error) const;
 
   const TangentSystem& system_;
   double rtol_;
   Isa isa_;
   Vector memory_;
-  double *s_, *rate_, *rate_new_, *error_;      ///< at the start: S and S'; at the end: S'
+  double *s_, *rate_, *rate_new_, *scratch_;    ///< at the start: S and S'; at the end: S'
   std::array<double*, n_stages> stage_{};       ///< S_2 to S_7 from [1] on, the last that at the end; [0]: none
   std::vector<double> y_, atol_;                ///< y_: at every moment
   bool rate_is_known_ = false;

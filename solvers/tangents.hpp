@@ -31,20 +31,17 @@ struct TangentSystem {
   Callback<void(std::size_t moment, std::span<const double> s, std::span<double> out)> rate;
   /// y, S <- jump(event, y, S)
   Callback<void(std::size_t event, std::span<double> y, std::span<double> s)> jump;
+  /// Takes the solution at each output in its turn, at an event time after the event; not those that are not reached.
+  Callback<void(std::size_t output, std::span<const double> y, std::span<const double> s)> record;
 };
 
 /// Whether the method that these options choose gives states within its steps. Throws InputError for unusable options.
 bool has_dense_output(const PiecewiseSystem& system, const SolverOptions& options);
 
-struct TangentSolution {
-  Solution values;
-  RowMatrix tangents;  ///< [n_times x size]; NaN where not reached; at an event time those after the event
-};
-
 /// As integrate(), with the tangents in step: each step of the method is followed by one of a linear method on the same interval,
-/// which sees y through the step's dense output, and both errors decide on the step. So the states are solved once for all columns,
+/// which sees y through the step's dense output, and both errors decide on the step; within it outputs are of order 4. So the states are solved once for all columns,
 /// and no second derivative is asked for. The method must have a dense output: throws InputError if it has none.
-TangentSolution integrate_with_tangents(const PiecewiseSystem& system, const TangentSystem& tangents, std::span<const double> y0, std::span<const double> s0,
-                                        double t0, std::span<const double> output_times, const SolverOptions& options);
+Solution integrate_with_tangents(const PiecewiseSystem& system, const TangentSystem& tangents, std::span<const double> y0, std::span<const double> s0,
+                                 double t0, std::span<const double> output_times, const SolverOptions& options);
 
 }  // namespace nkpk

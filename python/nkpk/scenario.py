@@ -248,9 +248,10 @@ class Scenario:
         Raises nkpk.InputError for unknown names, nkpk.SolveError on a numerical failure; check=False returns NaN beyond it.
         """
         options = _solver_options(solver, rtol, atol_factor, max_steps, isa)
-        tree = Group.from_core(_core.sensitivity(self._built, list(_texts(parameters)), options))
-        data = tables.dataset(dict(tree.arrays), {}, dict(tree.attrs))
-        data = data.set_coords(["parameter_unit", "parameter_value"])
+        names = _texts(parameters)
+        tree = Group.from_core(_core.sensitivity(self._built, list(names), options))
+        form = "\n".join(("sensitivity", *names))
+        data = tables.filled(self._forms, form, dict(tree.arrays), {}, dict(tree.attrs), ("parameter_unit", "parameter_value"))
         if check and data.attrs["status"] != "ok":
             a = data.attrs
             raise SolveError(SimpleNamespace(status=a["status"], message=a["message"], t_reached=a["t_reached_d"],

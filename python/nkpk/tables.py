@@ -68,16 +68,19 @@ def dataset(arrays: dict[str, Array], coordinates: dict[str, Array], attrs: dict
     )
 
 
-def filled(forms: dict[str, xr.Dataset], key: str, arrays: dict[str, Array], coordinates: dict[str, Array], attrs: dict) -> xr.Dataset:
+def filled(
+    forms: dict[str, xr.Dataset], key: str, arrays: dict[str, Array], coordinates: dict[str, Array], attrs: dict, beside: tuple[str, ...] = ()
+) -> xr.Dataset:
     """As `dataset`, from a form: a dataset with names, units and coordinates but no numbers, kept in `forms` under `key`.
 
     Runs of one scenario differ in numbers and `attrs` alone. The first makes the form, the others are spared xarray's checks of
-    names, dimensions and indexes, which take longer than the run.
+    names, dimensions and indexes, which take longer than the run. Arrays named in `beside` are coordinates too.
     """
     form = forms.get(key)
     if form is None:
-        empty = {n: a if a.dims == (n,) else a._replace(values=np.broadcast_to(np.nan, a.values.shape)) for n, a in arrays.items()}
-        form = forms.setdefault(key, dataset(empty, coordinates, {}))
+        is_given = lambda n, a: a.dims == (n,) or n in beside  # noqa: E731
+        empty = {n: a if is_given(n, a) else a._replace(values=np.broadcast_to(np.nan, a.values.shape)) for n, a in arrays.items()}
+        form = forms.setdefault(key, dataset(empty, coordinates, {}).set_coords(beside))
     data = form.copy(data={name: arrays[name].values for name in form.data_vars})
     data.attrs = attrs
     return data

@@ -67,7 +67,7 @@ void demand_differences(const Scenario& s, const Sensitivities& d, std::size_t p
   CAPTURE(what);
   const double h = 1e-4;
   const RowMatrix expected = difference(s, id, what, h, options), coarse = difference(s, id, what, 2 * h, options);
-  const RowMatrix& found = d.derivatives[parameter];
+  const RowMatrix found = derivatives_by(d, parameter);
   for (Eigen::Index k = 0; k < found.cols(); ++k) {
     CAPTURE(d.observables[static_cast<std::size_t>(k)].name);
     const double size = largest(d.values, k), slope = largest(found, k);
@@ -158,7 +158,7 @@ TEST_CASE("moving every dose at once moves the whole solution: the derivatives b
       const double size = largest(d.values, column), steepest = largest(slope, column);
       for (Eigen::Index i = 0; i < slope.rows(); ++i) {
         double sum = 0;
-        for (const RowMatrix& by : d.derivatives) sum += by(i, column);
+        for (std::size_t j = 0; j < names.size(); ++j) sum += d.derivative(static_cast<std::size_t>(i), k, j);
         CAPTURE(d.times_d[static_cast<std::size_t>(i)]);
         CHECK(std::isnan(sum) == std::isnan(slope(i, column)));
         if (!std::isnan(sum)) CHECK(std::abs(sum + slope(i, column)) <= 2e-5 * steepest + 1e-9 * size / h);
@@ -194,13 +194,14 @@ TEST_CASE("in every regimen the derivatives by starts and durations are differen
     for (std::size_t j = 0; j < whats.size(); ++j) demand_differences(s, d, j + 1, whats[j].first, whats[j].second, tight());
     // and the ordinary ones are as without events that move
     const Sensitivities alone = sensitivities(s, {"host_nk.d0", "infused_nk.fv"}, tight());
-    for (const auto& [mixed, plain] : {std::pair<std::size_t, std::size_t>{0, 0}, {names.size() - 1, 1}})
+    for (const auto& [mixed, plain] : {std::pair<std::size_t, std::size_t>{0, 0}, {names.size() - 1, 1}}) {
+      const RowMatrix beside = derivatives_by(d, mixed), by_itself = derivatives_by(alone, plain);
       for (Eigen::Index k = 0; k < d.values.cols(); ++k) {
-        const double size = largest(alone.derivatives[plain], k);
+        const double size = largest(by_itself, k);
         for (Eigen::Index i = 0; i < d.values.rows(); ++i)
-          if (!std::isnan(alone.derivatives[plain](i, k)))
-            CHECK(std::abs(d.derivatives[mixed](i, k) - alone.derivatives[plain](i, k)) <= 1e-6 * size + 1e-6 * largest(alone.values, k));
+          if (!std::isnan(by_itself(i, k))) CHECK(std::abs(beside(i, k) - by_itself(i, k)) <= 1e-6 * size + 1e-6 * largest(alone.values, k));
       }
+    }
   }
 }
 
@@ -213,13 +214,15 @@ TEST_CASE("a linearly implicit method gives the same derivatives by starts and d
     for (const DoseEntry& dose : s.regimen.doses)
       if (dose.id == "nk" || dose.id == "nk-1" || dose.id == "tbi") names.push_back("dose." + dose.id + ".start");
     const Sensitivities explicit_ = sensitivities(s, names, tight()), implicit = sensitivities(s, names, tight("rodas5p"));
-    for (std::size_t j = 0; j < names.size(); ++j)
-      for (Eigen::Index k = 0; k < explicit_.values.cols(); ++k) {
+    for (std::size_t j = 0; j < names.size(); ++j) {
+      const RowMatrix a = derivatives_by(explicit_, j), b = derivatives_by(implicit, j);
+      for (Eigen::Index k = 0; k < a.cols(); ++k) {
         CAPTURE(explicit_.observables[static_cast<std::size_t>(k)].name);
-        const double size = largest(explicit_.derivatives[j], k) + largest(explicit_.values, k);
-        for (Eigen::Index i = 0; i < explicit_.values.rows(); ++i)
-          if (!std::isnan(explicit_.derivatives[j](i, k))) CHECK(std::abs(explicit_.derivatives[j](i, k) - implicit.derivatives[j](i, k)) <= 1e-7 * size);
+        const double size = largest(a, k) + largest(explicit_.values, k);
+        for (Eigen::Index i = 0; i < a.rows(); ++i)
+          if (!std::isnan(a(i, k))) CHECK(std::abs(a(i, k) - b(i, k)) <= 1e-7 * size);
       }
+    }
   }
 }
 
@@ -261,14 +264,15 @@ TEST_CASE("events that share a moment and do not commute: the derivative is that
   };
   const auto k = static_cast<Eigen::Index>(column(d, "donor_nk_count"));
   const RowMatrix nk_later = sided("nk", h), nk_earlier = sided("nk", -h), tbi_earlier = sided("tbi", -h), tbi_later = sided("tbi", h);
+  const RowMatrix by_nk = derivatives_by(d, 0), by_tbi = derivatives_by(d, 1);
   bool differs = false;
   for (Eigen::Index i = 0; i < now.rows(); ++i) {
     if (d.times_d[static_cast<std::size_t>(i)] < 0.1) continue;
     CAPTURE(d.times_d[static_cast<std::size_t>(i)]);
     const double allowed = 1e-4 * largest(nk_later, k);
-    CHECK(std::abs(d.derivatives[0](i, k) - nk_later(i, k)) <= allowed);
-    CHECK(std::abs(d.derivatives[1](i, k) - tbi_earlier(i, k)) <= allowed);
-    differs = differs || std::abs(d.derivatives[0](i, k) - nk_earlier(i, k)) > 10 * allowed || std::abs(d.derivatives[1](i, k) - tbi_later(i, k)) > 10 * allowed;
+    CHECK(std::abs(by_nk(i, k) - nk_later(i, k)) <= allowed);
+    CHECK(std::abs(by_tbi(i, k) - tbi_earlier(i, k)) <= allowed);
+    differs = differs || std::abs(by_nk(i, k) - nk_earlier(i, k)) > 10 * allowed || std::abs(by_tbi(i, k) - tbi_later(i, k)) > 10 * allowed;
   }
   CHECK(differs);
 }
@@ -288,12 +292,14 @@ TEST_CASE("the first event moves alone: where the run starts does not matter") {
   const Sensitivities d = sensitivities(s, names, tight());
   s.t_start_d -= 2.5;
   const Sensitivities earlier = sensitivities(s, names, tight());
-  for (std::size_t j = 0; j < names.size(); ++j)
-    for (Eigen::Index k = 0; k < d.values.cols(); ++k) {
-      const double size = largest(d.derivatives[j], k) + largest(d.values, k);
-      for (Eigen::Index i = 0; i < d.values.rows(); ++i)
-        if (!std::isnan(d.derivatives[j](i, k))) CHECK(std::abs(d.derivatives[j](i, k) - earlier.derivatives[j](i, k)) <= 1e-7 * size);
+  for (std::size_t j = 0; j < names.size(); ++j) {
+    const RowMatrix a = derivatives_by(d, j), b = derivatives_by(earlier, j);
+    for (Eigen::Index k = 0; k < a.cols(); ++k) {
+      const double size = largest(a, k) + largest(d.values, k);
+      for (Eigen::Index i = 0; i < a.rows(); ++i)
+        if (!std::isnan(a(i, k))) CHECK(std::abs(a(i, k) - b(i, k)) <= 1e-7 * size);
     }
+  }
 }
 
 TEST_CASE("names of times are refused where a dose has none, and suggested where they are mistyped") {

@@ -18,6 +18,11 @@ namespace {
 constexpr std::size_t moments = TangentSystem::moments;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+struct TangentSolution {
+  Solution values;
+  RowMatrix tangents;  ///< [n_times x 2]; NaN where not reached
+};
+
 /// y' = f(t, y) in one state, with the sensitivities to p and to the initial value side by side.
 struct OneState {
   std::function<double(double t, double y)> f, f_y, f_t, f_p;
@@ -59,6 +64,11 @@ struct OneState {
     auto jump = [](std::size_t, std::span<double>, std::span<double>) {};
     const std::array tolerances{tolerance, tolerance};
     const std::array<std::pair<std::size_t, std::size_t>, 1> live{{{0, 2}}};
+    TangentSolution solution;
+    solution.tangents = RowMatrix::Constant(static_cast<Eigen::Index>(times.size()), 2, NAN);
+    auto record = [&](std::size_t output, std::span<const double>, std::span<const double> s) {
+      solution.tangents.row(static_cast<Eigen::Index>(output)) << s[0], s[1];
+    };
     TangentSystem tangents;
     tangents.size = 2;
     tangents.live = live;
@@ -68,12 +78,14 @@ struct OneState {
     tangents.solve = solve_one;
     tangents.rate = rate;
     tangents.jump = jump;
+    tangents.record = record;
 
     SolverOptions options;
     options.method = method;
     options.rtol = rtol;
     if (step > 0) options.initial_step_d = options.max_step_d = step;
-    return integrate_with_tangents(system, tangents, {&y0, 1}, s0, 0, times, options);
+    solution.values = integrate_with_tangents(system, tangents, {&y0, 1}, s0, 0, times, options);
+    return solution;
   }
 };
 
@@ -107,6 +119,33 @@ TEST_CASE("tangents of a nonlinear equation have order five at least, and the cl
   }
 }
 
+TEST_CASE("outputs move no step of the tangents, and within steps have order four at least") {
+  const double p = 0.7, y0 = 1.3;
+  const auto exact = [&](double t) {
+    const double u = t + std::sin(t), y = y0 / (1 + p * y0 * u);
+    return std::array{-u * y * y, (y / y0) * (y / y0)};
+  };
+  std::vector<double> within;
+  for (int i = 1; i < 100; ++i) within.push_back(0.02 * i);
+  std::vector<double> errors;
+  for (const double steps_per_day : {4, 8, 16, 32}) {
+    OneState problem = decay(p);
+    problem.step = 1 / steps_per_day;
+    std::vector<double> times = within;
+    times.push_back(2);
+    const TangentSolution solution = problem.run(y0, {0, 1}, times), at_the_end = problem.run(y0, {0, 1}, {2});
+    CHECK(solution.values.stats.steps_accepted == at_the_end.values.stats.steps_accepted);
+    double worst = 0;
+    for (std::size_t i = 0; i < times.size(); ++i)
+      for (const int j : {0, 1}) worst = std::max(worst, std::abs(solution.tangents(static_cast<Eigen::Index>(i), j) - exact(times[i])[static_cast<std::size_t>(j)]));
+    errors.push_back(worst);
+    for (const int j : {0, 1}) CHECK(solution.tangents(solution.tangents.rows() - 1, j) == at_the_end.tangents(0, j));
+  }
+  CAPTURE(errors[0]);
+  CAPTURE(errors[3]);
+  CHECK(std::log2(errors[1] / errors[3]) / 2 > 4.6);  // order four and the step's own length
+}
+
 TEST_CASE("tangents that a stiff equation ties to a slow course follow it in long steps") {
   // y' = -L (y - p cos t) - p sin t from p: y = p cos t, dy/dp = cos t; dy/dy0 = exp(-L t)
   const double L = 1e4, p = 2;
@@ -114,14 +153,18 @@ TEST_CASE("tangents that a stiff equation ties to a slow course follow it in lon
                    .f_y = [=](double, double) { return -L; },
                    .f_t = [=](double t, double) { return -L * p * std::sin(t) - p * std::cos(t); },
                    .f_p = [=](double t, double) { return L * std::cos(t) - std::sin(t); }};
-  const TangentSolution solution = problem.run(p, {1, 1}, {0.5, 3, 9});
-  REQUIRE(solution.values.status == Status::ok);
+  const TangentSolution within = problem.run(p, {1, 1}, {0.5, 3, 9});
   for (const auto& [i, t] : {std::pair{0, 0.5}, {1, 3.0}, {2, 9.0}}) {
-    CHECK(solution.values.states(i, 0) == doctest::Approx(p * std::cos(t)).epsilon(1e-6));
-    CHECK(std::abs(solution.tangents(i, 0) - std::cos(t)) < 1e-5);
-    CHECK(std::abs(solution.tangents(i, 1)) < 1e-8);
+    const TangentSolution solution = problem.run(p, {1, 1}, {t});
+    REQUIRE(solution.values.status == Status::ok);
+    CHECK(solution.values.states(0, 0) == doctest::Approx(p * std::cos(t)).epsilon(1e-6));
+    CHECK(std::abs(solution.tangents(0, 0) - std::cos(t)) < 1e-5);
+    CHECK(std::abs(solution.tangents(0, 1)) < 1e-8);
+    // within steps that are a good part of a period long, interpolation shows; the slopes at their ends would be off by 1e-2
+    CHECK(std::abs(within.tangents(i, 0) - std::cos(t)) < 1e-3);
+    CHECK(std::abs(within.tangents(i, 1)) < 1e-8);
+    CHECK(solution.values.stats.steps_accepted < 100);  // an explicit method would take thousands
   }
-  CHECK(solution.values.stats.steps_accepted < 100);  // an explicit method would take thousands
 }
 
 TEST_CASE("the step control sees the tangents: a tighter tolerance makes them better, and the states with them") {
@@ -289,8 +332,7 @@ TEST_CASE("the sensitivity equations are those of dual numbers, for every parame
       for (std::size_t k = 0; k < moments; ++k) {
         system.rate(k, s.all(), out.all());
         for (std::size_t g = 0; g < n_groups; ++g) {
-          const D* states = lifted.states(g, m.y[k], s.all());
-          std::copy_n(states, n, y.begin());
+          for (std::size_t i = 0; i < n; ++i) y[i] = lifted.states(g, m.y[k], s.all())[i];
           const Directions& d = *m.directions[g];
           right_hand_side(d.c, m.timeline.awake[0], m.timeline.windows[0], m.t[k], y.data(), dy.data());
           for (const auto& in : d.timeline.rates[0])
@@ -385,11 +427,12 @@ TEST_CASE("in every regimen, tangents behind the solution are those of dual numb
     REQUIRE(expected.status == Status::ok);
     for (std::size_t j = 0; j < names.size(); ++j) {
       CAPTURE(names[j]);
+      const RowMatrix by = derivatives_by(found, j), expected_by = derivatives_by(expected, j);
       for (Eigen::Index k = 0; k < found.values.cols(); ++k) {
         CAPTURE(found.observables[static_cast<std::size_t>(k)].name);
-        const double size = largest(expected.derivatives[j], k);
+        const double size = largest(expected_by, k);
         for (Eigen::Index i = 0; i < found.values.rows(); ++i) {
-          const double a = found.derivatives[j](i, k), b = expected.derivatives[j](i, k);
+          const double a = by(i, k), b = expected_by(i, k);
           CHECK(std::isnan(a) == std::isnan(b));
           if (!std::isnan(b)) CHECK(std::abs(a - b) <= 1e-6 * size + 1e-12);
         }

@@ -36,8 +36,15 @@ inline std::size_t column(const Sensitivities& s, const std::string& observable)
   FAIL("no observable " << observable);
   return 0;
 }
+/// Derivatives of all observables by one parameter, [n_times x n_observables].
+inline RowMatrix derivatives_by(const Sensitivities& s, std::size_t parameter) {
+  RowMatrix all(s.values.rows(), s.values.cols());
+  for (Eigen::Index i = 0; i < all.rows(); ++i)
+    for (Eigen::Index k = 0; k < all.cols(); ++k) all(i, k) = s.derivative(static_cast<std::size_t>(i), static_cast<std::size_t>(k), parameter);
+  return all;
+}
 inline double derivative(const Sensitivities& s, std::size_t parameter, const std::string& observable, std::size_t i) {
-  return s.derivatives[parameter](static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(s, observable)));
+  return s.derivative(i, column(s, observable), parameter);
 }
 inline double value(const Sensitivities& s, const std::string& observable, std::size_t i) {
   return s.values(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(column(s, observable)));

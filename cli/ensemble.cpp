@@ -1,0 +1,154 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <memory>
+
+#include "commands.hpp"
+#include "nkpk/archive/archive.hpp"
+#include "nkpk/archive/growing.hpp"
+#include "nkpk/core/error.hpp"
+#include "nkpk/simulation/dataset.hpp"
+#include "nkpk/simulation/ensemble_dataset.hpp"
+#include "shared.hpp"
+#include "text.hpp"
+
+namespace nkpk::cli {
+using nlohmann::json;
+namespace {
+
+constexpr std::size_t most_named = 5;  // failures on the screen; all are in the archive
+const std::vector<double> days_shown{0, 1, 7, 14, 28, 60, 90};
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    parts.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::vector<double> quantiles_of(const std::string& list) {
+  std::vector<double> quantiles;
+  for (const std::string& text : split(list)) {
+    double q = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), q);
+    if (error != std::errc() || end != text.data() + text.size())
+      throw InputError("--quantiles", fmt::format("\"{}\" is not a number", text), "expected numbers from 0 to 1 with commas between, for example 0.05,0.5,0.95");
+    quantiles.push_back(q);
+  }
+  return quantiles;
+}
+
+/// Some output times that lie on whole days, the last one among them.
+std::vector<std::size_t> times_shown(const Scenario& s) {
+  const auto& times = s.output_times_d;
+  std::vector<std::size_t> shown;
+  for (const double day : days_shown) {
+    const auto it = std::find_if(times.begin(), times.end(), [&](double t) { return t >= day - 1e-9; });
+    if (it != times.end() && *it < day + 0.5) shown.push_back(static_cast<std::size_t>(it - times.begin()));
+  }
+  shown.push_back(times.size() - 1);
+  std::ranges::sort(shown);
+  shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
+  return shown;
+}
+
+std::string quantile_table(const Scenario& s, const EnsembleOptions& options, const EnsembleContent& content, const EnsembleDataset& data) {
+  std::vector<std::vector<std::string>> rows(1);
+  rows[0] = {"observable", "day"};
+  for (const double q : content.quantiles) rows[0].push_back(fmt::format("{:g} %", 100 * q));
+  for (std::size_t k = 0; k < options.observables.size(); ++k)
+    for (const std::size_t t : times_shown(s)) {
+      rows.push_back({options.observables[k], fmt::format("{:g}", s.output_times_d[t])});
+      for (const double q : content.quantiles) rows.back().push_back(number(data.at(k, t).quantile(q)));
+    }
+  return table(rows);
+}
+
+json quantile_json(const Scenario& s, const EnsembleOptions& options, const EnsembleContent& content, const EnsembleDataset& data) {
+  json all = json::object();
+  for (std::size_t k = 0; k < options.observables.size(); ++k)
+    for (const std::size_t t : times_shown(s)) {
+      json values = json::array();
+      for (const double q : content.quantiles) values.push_back(number_or_null(data.at(k, t).quantile(q)));
+      all[options.observables[k]].push_back({{"day", s.output_times_d[t]}, {"quantiles", values}, {"mean", number_or_null(data.at(k, t).mean())}});
+    }
+  return all;
+}
+
+}  // namespace
+
+int ensemble(const Common& common, const EnsembleArguments& arguments) {
+  catch_interrupt();
+  if (arguments.n_patients == 0) throw InputError("--patients", "found 0", "expected one at least");
+  if (arguments.seed < 0) throw InputError("--seed", fmt::format("found {}", arguments.seed), "expected 0 or more");
+  if (!arguments.out.empty() && !is_archive_path(arguments.out))
+    throw InputError(arguments.out, "is no name of an archive", "expected FILE.h5");
+  const Library library(common.params);
+  EnsembleOptions options;
+  options.solver = solver_options(arguments.solver, arguments.isa);
+  options.n_threads = arguments.threads;
+  options.observables = arguments.observables.empty() ? usual_observables() : split(arguments.observables);
+  EnsembleContent content;
+  if (!arguments.quantiles.empty()) content.quantiles = quantiles_of(arguments.quantiles);
+  content.keep_values = !arguments.summary_only && !arguments.out.empty();
+  content.seed = arguments.seed;
+  const Scenario s = make_scenario(library, arguments.request);
+  const Population population = drawn_population(s, arguments.n_patients, static_cast<std::uint64_t>(arguments.seed));
+  EnsembleDataset data(s, population, options, content);
+  if (!arguments.out.empty()) check_file(arguments.out, arguments.force);
+  if (!common.quiet)
+    for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run_name(s), warning);
+
+  std::unique_ptr<archive::GrowingArchive> out;
+  if (!arguments.out.empty()) {
+    Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
+    origin.attributes["threads"] = static_cast<std::int64_t>(thread_count(options.n_threads));
+    out = std::make_unique<archive::GrowingArchive>(arguments.out, archive_of({{s.label, data.frame()}}, origin), "patient", population.n_patients, arguments.force);
+  }
+  std::vector<std::string> failures;
+  EnsembleSummary summary;
+  {
+    Progress progress(population.n_patients, common.quiet);
+    options.progress = [&](std::size_t done, std::size_t) { progress.set(done, "patients"); };
+    options.should_stop = [] { return interrupted(); };
+    summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) {
+      const Group rows = data.take(block);
+      if (out) out->append(rows);
+      for (std::size_t i = 0; i < block.n && failures.size() < most_named; ++i)
+        if (block.runs[i].outcome != PatientRun::Outcome::solved) failures.push_back(fmt::format("patient {}: {}", block.first + i, block.runs[i].message));
+    });
+  }
+  const std::size_t n = summary.n_solved + summary.n_failed + summary.n_refused;
+  if (out && (n > 0 || !summary.was_stopped)) out->finish(data.rest(summary));
+  else out.reset();
+
+  const std::size_t n_named = failures.size(), n_bad = summary.n_failed + summary.n_refused;
+  const bool is_told = !common.quiet || summary.n_solved == 0;
+  for (const std::string& failure : failures)
+    if (is_told) fmt::print(stderr, "nkpk: {}\n", failure);
+  if (is_told && n_bad > n_named) fmt::print(stderr, "nkpk: and {} more{}\n", n_bad - n_named, out ? "; the archive names them all" : "");
+  const std::string counts = fmt::format("{}: {} patients, seed {}: {} solved, {} failed, {} refused", run_name(s), n, arguments.seed, summary.n_solved,
+                                         summary.n_failed, summary.n_refused);
+  if (summary.was_stopped) {
+    fmt::print(stderr, "nkpk: interrupted; {}\n", out ? fmt::format("the first {} of {} patients are written to {}", n, population.n_patients, arguments.out) : "nothing is written");
+    return 128 + SIGINT;
+  }
+  if (common.json) {
+    fmt::print("{}\n", dump(json{{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"seed", arguments.seed}, {"n_patients", n},
+                                 {"n_solved", summary.n_solved}, {"n_failed", summary.n_failed}, {"n_refused", summary.n_refused}, {"n_alone", summary.n_alone},
+                                 {"failures", failures}, {"solver", summary.method}, {"isa", std::string(to_string(summary.isa))}, {"archive", arguments.out},
+                                 {"warnings", s.warnings}, {"quantiles", content.quantiles}, {"observables", quantile_json(s, options, content, data)}}));
+  } else if (!common.quiet) {
+    fmt::print("{}\n{}\n", quantile_table(s, options, content, data), counts);
+    if (out) fmt::print("written to {}\n", arguments.out);
+  }
+  return summary.n_solved > 0 ? 0 : 1;
+}
+
+}  // namespace nkpk::cli

@@ -1,6 +1,6 @@
 // Group <-> HDF5 that netCDF-4 readers open too; the rules are in docs/archive_format.md.
 //
-// HDF5 does not touch the disk, but for archives that grow: a file is built and read as an image in
+// HDF5 does not touch the disk, but for archives that grow and outlines: a file is built and read as an image in
 // memory, file_bytes.hpp does the rest. A disk that fills up under HDF5 1.10 leaves a file that can be neither flushed nor
 // closed; plain write() reports it and lets us clean up. HDF5's own file locks cannot get in the
 // way either, nor can another user of the library in this process (h5py) that has the file open.
@@ -507,7 +507,8 @@ std::string take_text(Attributes& attributes, const std::string& name) {
   return text;
 }
 
-NamedArray read_array(hid_t dataset, const std::string& name, const std::string& where) {
+NamedArray read_array(hid_t dataset, const std::string& name, std::size_t most_elements,
+                      const std::string& where) {
   NamedArray array;
   array.name = name;
   array.attributes = read_attributes(dataset, where);
@@ -526,7 +527,8 @@ NamedArray read_array(hid_t dataset, const std::string& name, const std::string&
       throw ForeignContent(fmt::format("{}: dimension {} has no name", where, i));
   }
 
-  const auto n = static_cast<std::size_t>(check(H5Sget_simple_extent_npoints(space), where));
+  auto n = static_cast<std::size_t>(check(H5Sget_simple_extent_npoints(space), where));
+  if (n > most_elements) n = 0;
   const Handle type(H5Dget_type(dataset), where);
   const auto read = [&](hid_t memory, void* buffer) {
     return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer);
@@ -547,7 +549,7 @@ NamedArray read_array(hid_t dataset, const std::string& name, const std::string&
   return array;
 }
 
-Group read_group(hid_t id, const std::string& path, int depth) {
+Group read_group(hid_t id, std::size_t most_elements, const std::string& path, int depth) {
   const std::string here = path.empty() ? "/" : path;
   if (depth > max_depth) throw ForeignContent(here + ": groups are nested too deep");
   Group group{.arrays = {}, .attributes = read_attributes(id, here), .groups = {}};
@@ -570,10 +572,10 @@ Group read_group(hid_t id, const std::string& path, int depth) {
     const Handle object(H5Oopen(id, name.c_str(), H5P_DEFAULT), where);
     switch (H5Iget_type(object)) {
       case H5I_GROUP:
-        group.groups.emplace_back(name, read_group(object, where, depth + 1));
+        group.groups.emplace_back(name, read_group(object, most_elements, where, depth + 1));
         break;
       case H5I_DATASET:
-        group.arrays.push_back(read_array(object, name, where));
+        group.arrays.push_back(read_array(object, name, most_elements, where));
         break;
       default:
         throw ForeignContent(where + ": neither an array nor a group");
@@ -770,24 +772,45 @@ void write(const std::filesystem::path& path, const Group& root, bool overwrite)
   write_bytes(path, build_image(root), overwrite);
 }
 
-Group read(const std::filesystem::path& path) {
-  std::vector<char> image =
-      read_bytes(path, "\x89HDF\r\n\x1a\n", "not an nkpk archive (not an HDF5 file)");
+namespace {
+
+constexpr std::string_view signature = "\x89HDF\r\n\x1a\n", no_hdf5 = "not an nkpk archive (not an HDF5 file)";
+
+/// The tree of the file that open() gives.
+template <class Open>
+Group read_from(const Open& open, std::size_t most_elements, const std::string& where) {
   const Hdf5Session session;
   try {
-    const Handle file = open_image(std::move(image));
+    const Handle file = open();
     const Handle root(H5Gopen2(file, "/", H5P_DEFAULT), "/");
-    check_version(root, path.string());
-    Group group = read_group(root, "", 0);
+    check_version(root, where);
+    Group group = read_group(root, most_elements, "", 0);
     group.attributes.erase(version_attribute);
     return group;
   } catch (const Hdf5Error& error) {
-    throw InputError(path.string(),
-                     fmt::format("incomplete or damaged archive ({})", error.what()));
+    throw InputError(where, fmt::format("incomplete or damaged archive ({})", error.what()));
   } catch (const ForeignContent& error) {
-    throw InputError(path.string(), fmt::format("not part of archive format {} ({})",
-                                                format_version, error.what()));
+    throw InputError(
+        where, fmt::format("not part of archive format {} ({})", format_version, error.what()));
   }
+}
+
+}  // namespace
+
+Group read(const std::filesystem::path& path) {
+  std::vector<char> image = read_bytes(path, signature, no_hdf5);
+  return read_from([&] { return open_image(std::move(image)); },
+                   std::numeric_limits<std::size_t>::max(), path.string());
+}
+
+Group read_outline(const std::filesystem::path& path, std::size_t most_elements) {
+  read_bytes(path, signature, no_hdf5, signature.size());
+  const auto open = [&] {
+    const Handle access(H5Pcreate(H5P_FILE_ACCESS), "/");
+    check(H5Pset_file_locking(access, false, true), "/");  // readers need no lock
+    return Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), "/");
+  };
+  return read_from(open, most_elements, path.string());
 }
 
 }  // namespace nkpk::archive

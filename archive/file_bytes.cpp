@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -130,7 +131,7 @@ void write_bytes(const fs::path& path, const std::vector<char>& bytes, bool over
 }
 
 std::vector<char> read_bytes(const fs::path& path, std::string_view signature,
-                             std::string_view otherwise) {
+                             std::string_view otherwise, std::size_t at_most) {
   const std::string where = path.string();
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make us wait
   struct stat info {};
@@ -157,7 +158,7 @@ std::vector<char> read_bytes(const fs::path& path, std::string_view signature,
   if (std::string_view(bytes.data(), bytes.size()) != signature) {
     throw InputError(where, std::string(otherwise));
   }
-  read_up_to(static_cast<std::size_t>(info.st_size));
+  read_up_to(std::max(bytes.size(), std::min(at_most, static_cast<std::size_t>(info.st_size))));
   return bytes;
 }
 

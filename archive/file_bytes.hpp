@@ -35,9 +35,10 @@ class PartFile {
 /// Throws InputError as archive::write does.
 void write_bytes(const std::filesystem::path& path, const std::vector<char>& bytes, bool overwrite);
 
-/// The whole of a regular file. Throws InputError when it cannot be read, and with the problem
+/// The whole of a regular file, or its first `at_most` bytes. Throws InputError when it cannot be read, and with the problem
 /// `otherwise` when it does not start with `signature`.
 std::vector<char> read_bytes(const std::filesystem::path& path, std::string_view signature,
-                             std::string_view otherwise);
+                             std::string_view otherwise,
+                             std::size_t at_most = static_cast<std::size_t>(-1));
 
 }  // namespace nkpk::archive

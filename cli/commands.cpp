@@ -279,7 +279,8 @@ int export_text(const Common& common, const ExportArguments& arguments) {
 }
 
 int info(const Common& common, const fs::path& path) {
-  const Group root = archive::read(path);
+  constexpr std::size_t most_elements = 1'000;  // of what is shown; an ensemble may have gigabytes of others
+  const Group root = archive::read_outline(path, most_elements);
   const auto attribute = [](const Group& g, const std::string& key) -> std::string {
     const auto it = g.attributes.find(key);
     if (it == g.attributes.end()) return "";
@@ -340,6 +341,24 @@ int info(const Common& common, const fs::path& path) {
       }
     }
     summary["runs"].push_back(entry);
+  }
+  if (attribute(root, "nkpk_kind") == "ensemble") {
+    json entry;
+    text += "ensemble\n";
+    for (const char* key : {"regimen", "arm", "patient", "donor", "population", "seed", "n_asked", "n_patients", "n_solved", "n_failed", "n_refused", "solver", "isa", "rtol", "status"}) {
+      entry[key] = typed(root, key);
+      text += fmt::format("  {:<13} {}\n", key, attribute(root, key));
+    }
+    bool has_courses = false;
+    for (const auto& array : root.arrays) has_courses = has_courses || array.dims == std::vector<std::string>{"patient", "time"};
+    json observables = json::array();
+    if (const Group* quantiles = group(root, "quantiles"))
+      for (const auto& array : quantiles->arrays)
+        if (array.dims.size() == 2) observables.push_back(array.name);
+    text += fmt::format("  {:<13} {} of {} observables\n", "holds", has_courses ? "courses, quantiles and means" : "quantiles and means", observables.size());
+    entry["observables"] = observables;
+    entry["has_courses"] = has_courses;
+    summary["ensemble"] = entry;
   }
   fmt::print("{}", common.json ? dump(summary) + "\n" : text);
   return 0;

@@ -114,11 +114,10 @@ def plot_ensemble(
     level, day = quantiles["quantile"].values, quantiles["time"].values
     for i, name in enumerate(names):
         label, colour, width = style_of(name, seen, i)
+        colour = "#4D4D4D" if name == "alc" else colour  # light grey is too faint for bands
         curves = quantiles[name].values
         for k in range(len(level) // 2):
-            band = f"{100 * level[k]:g} to {100 * level[-1 - k]:g} % of the patients"
-            ax.fill_between(day, curves[k], curves[-1 - k], color=colour, alpha=0.16, lw=0, zorder=2, gid=f"{name}-band-{k}",
-                            label=f"{label}: {band}" if len(names) == 1 else None)  # fmt: skip
+            ax.fill_between(day, curves[k], curves[-1 - k], color=colour, alpha=0.16, lw=0, zorder=2, gid=f"{name}-band-{k}")
         if len(level) % 2:
             ax.plot(day, curves[len(level) // 2], color=colour, lw=width, zorder=3, gid=name, label=_at_level(label, level[len(level) // 2]))
     every = SimpleNamespace(data=quantiles)
@@ -128,7 +127,7 @@ def plot_ensemble(
     ax.set_ylabel(_axis_title(seen, names, unit))
     bands = ", ".join(f"{100 * level[k]:g} to {100 * level[-1 - k]:g} %" for k in range(len(level) // 2))
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, title_fontsize=9, alignment="left",
-              title=f"{ensemble.n_solved} virtual patients" + (f"\nbands: {bands} of them" if bands and len(names) > 1 else ""))  # fmt: skip
+              title=f"{ensemble.n_solved} virtual patients" + (f"\nbands: {bands} of them" if bands else ""))  # fmt: skip
     above = draw_rows(ax, rows_of(seen)) if treatment else 0.0
     ax.set_title(_title(seen), loc="left", fontsize=11, pad=72 * above + 6)
     return ax

@@ -173,6 +173,22 @@ TEST_CASE("an archive that stays shorter than it might is whole all the same") {
   CHECK(array(nkpk::archive::read(folder / "none.h5"), "count").shape == std::vector<std::size_t>{0, n_times});
 }
 
+TEST_CASE("an outline has the shapes of all and the values of what is small") {
+  const Folder folder;
+  write(folder / "out.h5", {10});
+  const Group outline = nkpk::archive::read_outline(folder / "out.h5", 10);
+  CHECK(same(array(outline, "patient"), array(patients(0, 10), "patient")));
+  CHECK(array(outline, "count").shape == std::vector<std::size_t>{10, n_times});
+  CHECK(std::get<Doubles>(array(outline, "count").data).empty());
+  CHECK(std::get<std::string>(outline.attributes.at("status")) == "ok");
+  std::ofstream(folder / "text.h5") << "day,value";
+  for (const char* name : {"text.h5", "none.h5"}) {
+    const fs::path path = folder / name;
+    CHECK(problem_of([&] { nkpk::archive::read_outline(path, 10); }) == problem_of([&] { nkpk::archive::read(path); }));
+    CHECK(problem_of([&] { nkpk::archive::read(path); }) != "");
+  }
+}
+
 TEST_CASE("until it is finished there is no archive, and what is given up leaves nothing") {
   const Folder folder;
   {

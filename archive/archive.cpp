@@ -630,6 +630,7 @@ struct GrowingArchive::File {
     check(H5Fget_filesize(*hdf5, &bytes), "/");
     return static_cast<std::size_t>(bytes);
   }
+  void claim(std::size_t more) { part.claim(size(), size() + more); }
 };
 
 namespace {
@@ -723,8 +724,7 @@ GrowingArchive::GrowingArchive(const std::filesystem::path& path, const Group& r
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), "/");
     // the part file is locked already, and HDF5's own lock would find it so
     check(H5Pset_file_locking(access, false, true), "/");
-    const std::size_t room = room_for_hdf5 + room_for(root, file_->growth);
-    file_->part.claim(room);
+    file_->part.claim(0, room_for_hdf5 + room_for(root, file_->growth));
     file_->hdf5.emplace(build_file(file_->part.path().string(), access, root, &file_->growth));
     check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
   });
@@ -739,7 +739,7 @@ GrowingArchive::~GrowingArchive() {
 void GrowingArchive::append(const Group& rows) {
   const auto n = rows.arrays.empty() ? std::size_t{0} : rows.arrays[0].shape.at(0);
   on_disk(path_, [&] {
-    file_->part.claim(file_->size() + room_for_hdf5 + room_for(rows, file_->growth));
+    file_->claim(room_for_hdf5 + room_for(rows, file_->growth));
     append_group(*file_->hdf5, rows, file_->growth, file_->length, n, "");
     check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
   });
@@ -748,7 +748,7 @@ void GrowingArchive::append(const Group& rows) {
 
 void GrowingArchive::finish(const Group& rest) {
   on_disk(path_, [&] {
-    file_->part.claim(file_->size() + room_for_hdf5 + room_for(rest, file_->growth));
+    file_->claim(room_for_hdf5 + room_for(rest, file_->growth));
     const Handle top(H5Gopen2(*file_->hdf5, "/", H5P_DEFAULT), "/");
     put_attributes(top, rest.attributes, {version_attribute}, "/");
     std::vector<Handle> open;

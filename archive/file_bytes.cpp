@@ -99,9 +99,10 @@ void PartFile::write(const std::vector<char>& bytes) {
   }
 }
 
-void PartFile::claim(std::size_t end) {
+void PartFile::claim(std::size_t begin, std::size_t end) {
   int code = EINTR;
-  while (code == EINTR) code = ::posix_fallocate(file_, 0, static_cast<off_t>(end));
+  while (code == EINTR)
+    code = ::posix_fallocate(file_, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
   errno = code;
   if (code != 0) fail("cannot be written");
 }

@@ -18,8 +18,8 @@ class PartFile {
 
   const std::filesystem::path& path() const { return part_; }
   void write(const std::vector<char>& bytes);
-  /// Makes sure of room for the bytes up to `end`; the file becomes that long.
-  void claim(std::size_t end);
+  /// Makes sure of room for the bytes from `begin` to `end`; the file becomes that long.
+  void claim(std::size_t begin, std::size_t end);
   void cut(std::size_t end);
   /// Brings it to disk and gives it the target's name.
   void finish();

@@ -85,7 +85,7 @@ json quantile_json(const Scenario& s, const EnsembleOptions& options, const Ense
 
 int ensemble(const Common& common, const EnsembleArguments& arguments) {
   catch_interrupt();
-  if (arguments.n_patients == 0) throw InputError("--patients", "found 0", "expected one at least");
+  if (arguments.n_patients == 0) throw InputError("--n-patients", "found 0", "expected one at least");
   if (arguments.seed < 0) throw InputError("--seed", fmt::format("found {}", arguments.seed), "expected 0 or more");
   if (!arguments.out.empty() && !is_archive_path(arguments.out))
     throw InputError(arguments.out, "is no name of an archive", "expected FILE.h5");

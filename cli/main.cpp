@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   cli::EnsembleArguments many;
   CLI::App* ensemble = shared(app.add_subcommand("ensemble", "simulate many virtual patients, drawn with the spreads of the parameter files"));
   ensemble->add_option("FILE", many.request.regimen, "regimen: a name or a TOML file")->required();
-  ensemble->add_option("-n,--patients", many.n_patients, "number of patients")->type_name("N")->required();
+  ensemble->add_option("-n,--n-patients", many.n_patients, "number of patients")->type_name("N")->required();
   ensemble->add_option("--seed", many.seed, "of the patients; the same seed gives the same ones")->type_name("S")->capture_default_str();
   choices(ensemble, many.request);
   numerics(ensemble, many.request, many.solver, many.isa);

@@ -33,7 +33,7 @@ Population population_in(const Scenario& s, const Wanted& wanted) {
 }
 
 /// The ensemble in memory; or in the file `out`, and then None. Ctrl-C ends it, and a file keeps the blocks finished so far.
-py::object run_ensemble(const Scenario& s, Wanted wanted, const py::object& progress, const py::dict& origin, const std::optional<std::filesystem::path>& out,
+py::object run_ensemble(const Scenario& s, const Wanted& wanted, const py::object& progress, const py::dict& origin, const std::optional<std::filesystem::path>& out,
                         bool overwrite) {
   const Population population = population_in(s, wanted);
   EnsembleOptions options;
@@ -77,7 +77,8 @@ void bind_ensemble(py::module_& m) {
       [](const Scenario& scenario, std::size_t n, std::optional<std::int64_t> seed, const std::vector<std::string>& names, const Table& values,
          const std::vector<std::string>& observables, const std::vector<double>& quantiles, bool keep_values, unsigned threads, const SolverOptions& solver,
          const py::object& progress, const py::dict& provenance, const std::optional<std::filesystem::path>& out, bool overwrite) {
-        return run_ensemble(scenario, {n, seed, names, values, observables, {quantiles, keep_values, seed}, solver, threads}, progress, provenance, out, overwrite);
+        const Wanted wanted{n, seed, names, values, observables, {quantiles, keep_values, seed}, solver, threads};
+        return run_ensemble(scenario, wanted, progress, provenance, out, overwrite);
       },
       py::arg("scenario"), py::kw_only(), py::arg("n"), py::arg("seed"), py::arg("names"), py::arg("values"), py::arg("observables"), py::arg("quantiles"),
       py::arg("keep_values"), py::arg("threads"), py::arg("options"), py::arg("progress"), py::arg("provenance"), py::arg("out"), py::arg("overwrite"));

@@ -345,7 +345,8 @@ int info(const Common& common, const fs::path& path) {
   if (attribute(root, "nkpk_kind") == "ensemble") {
     json entry;
     text += "ensemble\n";
-    for (const char* key : {"regimen", "arm", "patient", "donor", "population", "seed", "n_asked", "n_patients", "n_solved", "n_failed", "n_refused", "solver", "isa", "rtol", "status"}) {
+    for (const char* key : {"regimen", "arm", "patient", "donor", "population", "seed", "n_asked", "n_patients", "n_solved", "n_failed", "n_refused", "solver",
+                            "isa", "rtol", "status"}) {
       entry[key] = typed(root, key);
       text += fmt::format("  {:<13} {}\n", key, attribute(root, key));
     }

@@ -38,7 +38,8 @@ std::vector<double> quantiles_of(const std::string& list) {
     double q = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), q);
     if (error != std::errc() || end != text.data() + text.size())
-      throw InputError("--quantiles", fmt::format("\"{}\" is not a number", text), "expected numbers from 0 to 1 with commas between, for example 0.05,0.5,0.95");
+      throw InputError("--quantiles", fmt::format("\"{}\" is not a number", text),
+                       "expected numbers from 0 to 1 with commas between, for example 0.05,0.5,0.95");
     quantiles.push_back(q);
   }
   return quantiles;
@@ -81,23 +82,61 @@ json quantile_json(const Scenario& s, const EnsembleOptions& options, const Ense
   return all;
 }
 
-}  // namespace
-
-int ensemble(const Common& common, const EnsembleArguments& arguments) {
-  catch_interrupt();
+EnsembleOptions options_of(const EnsembleArguments& arguments) {
   if (arguments.n_patients == 0) throw InputError("--n-patients", "found 0", "expected one at least");
   if (arguments.seed < 0) throw InputError("--seed", fmt::format("found {}", arguments.seed), "expected 0 or more");
-  if (!arguments.out.empty() && !is_archive_path(arguments.out))
-    throw InputError(arguments.out, "is no name of an archive", "expected FILE.h5");
-  const Library library(common.params);
+  if (!arguments.out.empty() && !is_archive_path(arguments.out)) throw InputError(arguments.out, "is no name of an archive", "expected FILE.h5");
   EnsembleOptions options;
   options.solver = solver_options(arguments.solver, arguments.isa);
   options.n_threads = arguments.threads;
   options.observables = arguments.observables.empty() ? usual_observables() : split(arguments.observables);
+  return options;
+}
+
+EnsembleContent content_of(const EnsembleArguments& arguments) {
   EnsembleContent content;
   if (!arguments.quantiles.empty()) content.quantiles = quantiles_of(arguments.quantiles);
   content.keep_values = !arguments.summary_only && !arguments.out.empty();
   content.seed = arguments.seed;
+  return content;
+}
+
+std::unique_ptr<archive::GrowingArchive> begin_archive(const Common& common, const EnsembleArguments& arguments, const EnsembleDataset& data, const Scenario& s) {
+  if (arguments.out.empty()) return nullptr;
+  Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
+  origin.attributes["threads"] = static_cast<std::int64_t>(thread_count(arguments.threads));
+  const Group root = archive_of({{s.label, data.frame()}}, origin);
+  return std::make_unique<archive::GrowingArchive>(arguments.out, root, "patient", arguments.n_patients, arguments.force);
+}
+
+/// The first of those who failed or were refused.
+class Failures {
+ public:
+  void take(const EnsembleBlock& block) {
+    for (std::size_t i = 0; i < block.n; ++i) {
+      if (block.runs[i].outcome == PatientRun::Outcome::solved) continue;
+      ++n_;
+      if (named_.size() < most_named) named_.push_back(fmt::format("patient {}: {}", block.first + i, block.runs[i].message));
+    }
+  }
+  void print(bool is_archived) const {
+    for (const std::string& failure : named_) fmt::print(stderr, "nkpk: {}\n", failure);
+    if (n_ > named_.size()) fmt::print(stderr, "nkpk: and {} more{}\n", n_ - named_.size(), is_archived ? "; the archive names them all" : "");
+  }
+  const std::vector<std::string>& named() const { return named_; }
+
+ private:
+  std::size_t n_ = 0;
+  std::vector<std::string> named_;
+};
+
+}  // namespace
+
+int ensemble(const Common& common, const EnsembleArguments& arguments) {
+  catch_interrupt();
+  const Library library(common.params);
+  EnsembleOptions options = options_of(arguments);
+  const EnsembleContent content = content_of(arguments);
   const Scenario s = make_scenario(library, arguments.request);
   const Population population = drawn_population(s, arguments.n_patients, static_cast<std::uint64_t>(arguments.seed));
   EnsembleDataset data(s, population, options, content);
@@ -105,13 +144,8 @@ int ensemble(const Common& common, const EnsembleArguments& arguments) {
   if (!common.quiet)
     for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run_name(s), warning);
 
-  std::unique_ptr<archive::GrowingArchive> out;
-  if (!arguments.out.empty()) {
-    Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
-    origin.attributes["threads"] = static_cast<std::int64_t>(thread_count(options.n_threads));
-    out = std::make_unique<archive::GrowingArchive>(arguments.out, archive_of({{s.label, data.frame()}}, origin), "patient", population.n_patients, arguments.force);
-  }
-  std::vector<std::string> failures;
+  auto out = begin_archive(common, arguments, data, s);
+  Failures failures;
   EnsembleSummary summary;
   {
     Progress progress(population.n_patients, common.quiet);
@@ -120,32 +154,28 @@ int ensemble(const Common& common, const EnsembleArguments& arguments) {
     summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) {
       const Group rows = data.take(block);
       if (out) out->append(rows);
-      for (std::size_t i = 0; i < block.n && failures.size() < most_named; ++i)
-        if (block.runs[i].outcome != PatientRun::Outcome::solved) failures.push_back(fmt::format("patient {}: {}", block.first + i, block.runs[i].message));
+      failures.take(block);
     });
   }
   const std::size_t n = summary.n_solved + summary.n_failed + summary.n_refused;
-  if (out && (n > 0 || !summary.was_stopped)) out->finish(data.rest(summary));
-  else out.reset();
-
-  const std::size_t n_named = failures.size(), n_bad = summary.n_failed + summary.n_refused;
-  const bool is_told = !common.quiet || summary.n_solved == 0;
-  for (const std::string& failure : failures)
-    if (is_told) fmt::print(stderr, "nkpk: {}\n", failure);
-  if (is_told && n_bad > n_named) fmt::print(stderr, "nkpk: and {} more{}\n", n_bad - n_named, out ? "; the archive names them all" : "");
-  const std::string counts = fmt::format("{}: {} patients, seed {}: {} solved, {} failed, {} refused", run_name(s), n, arguments.seed, summary.n_solved,
-                                         summary.n_failed, summary.n_refused);
+  if (summary.was_stopped && n == 0) out.reset();
+  if (out) out->finish(data.rest(summary));
+  if (!common.quiet || (n > 0 && summary.n_solved == 0)) failures.print(out != nullptr);
   if (summary.was_stopped) {
-    fmt::print(stderr, "nkpk: interrupted; {}\n", out ? fmt::format("the first {} of {} patients are written to {}", n, population.n_patients, arguments.out) : "nothing is written");
+    const std::string written = out ? fmt::format("the first {} of {} patients are written to {}", n, population.n_patients, arguments.out) : "nothing is written";
+    fmt::print(stderr, "nkpk: interrupted; {}\n", written);
     return 128 + SIGINT;
   }
+
   if (common.json) {
-    fmt::print("{}\n", dump(json{{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"seed", arguments.seed}, {"n_patients", n},
-                                 {"n_solved", summary.n_solved}, {"n_failed", summary.n_failed}, {"n_refused", summary.n_refused}, {"n_alone", summary.n_alone},
-                                 {"failures", failures}, {"solver", summary.method}, {"isa", std::string(to_string(summary.isa))}, {"archive", arguments.out},
-                                 {"warnings", s.warnings}, {"quantiles", content.quantiles}, {"observables", quantile_json(s, options, content, data)}}));
+    const json all{{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"seed", arguments.seed}, {"n_patients", n},
+                   {"n_solved", summary.n_solved}, {"n_failed", summary.n_failed}, {"n_refused", summary.n_refused}, {"n_alone", summary.n_alone},
+                   {"first_failures", failures.named()}, {"solver", summary.method}, {"isa", std::string(to_string(summary.isa))}, {"archive", arguments.out},
+                   {"warnings", s.warnings}, {"quantiles", content.quantiles}, {"observables", quantile_json(s, options, content, data)}};
+    fmt::print("{}\n", dump(all));
   } else if (!common.quiet) {
-    fmt::print("{}\n{}\n", quantile_table(s, options, content, data), counts);
+    fmt::print("{}\n{}: {} patients, seed {}: {} solved, {} failed, {} refused\n", quantile_table(s, options, content, data), run_name(s), n, arguments.seed,
+               summary.n_solved, summary.n_failed, summary.n_refused);
     if (out) fmt::print("written to {}\n", arguments.out);
   }
   return summary.n_solved > 0 ? 0 : 1;

@@ -113,8 +113,9 @@ int main(int argc, char** argv) {
   ensemble->add_option("--seed", many.seed, "of the patients; the same seed gives the same ones")->type_name("S")->capture_default_str();
   choices(ensemble, many.request);
   numerics(ensemble, many.request, many.solver, many.isa);
-  ensemble->add_option("--threads", many.threads, "threads; 0: as many as the machine has. The numbers are the same on any number")->type_name("K")->capture_default_str();
-  ensemble->add_option("--observables", many.observables, "names with commas between; default: " + fmt::format("{}", fmt::join(usual_observables(), ",")))->type_name("A,B");
+  ensemble->add_option("--threads", many.threads, "0: as many as the machine has. The numbers are the same on any number")->type_name("K")->capture_default_str();
+  ensemble->add_option("--observables", many.observables, fmt::format("names with commas between; default: {}", fmt::join(usual_observables(), ",")))
+      ->type_name("A,B");
   ensemble->add_option("--quantiles", many.quantiles, "from 0 to 1, with commas between; default: 0.05,0.25,0.5,0.75,0.95")->type_name("P,Q");
   ensemble->add_flag("--summary-only", many.summary_only, "store quantiles, means, parameters and outcomes, not every patient's course");
   ensemble->add_option("-o,--out", many.out, "the archive, FILE.h5")->type_name("OUT")

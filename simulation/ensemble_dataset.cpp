@@ -190,7 +190,8 @@ Group EnsembleDataset::rest(const EnsembleSummary& summary) const {
     std::vector<double> values;
     for (const double q : content_.quantiles)
       for (std::size_t t = 0; t < n_times; ++t) values.push_back(at(k, t).quantile(q));
-    quantiles.arrays.push_back({o.name, o.unit, "quantiles over the patients: " + o.title, {"quantile", "time"}, {n_quantiles, n_times}, std::move(values), o.attributes});
+    const std::string title = "quantiles over the patients: " + o.title;
+    quantiles.arrays.push_back({o.name, o.unit, title, {"quantile", "time"}, {n_quantiles, n_times}, std::move(values), o.attributes});
     Integers known;
     for (std::size_t t = 0; t < n_times; ++t) known.push_back(count(at(k, t).n()));
     counts.arrays.push_back({o.name, "1", "patients with a value: " + o.title, {"time"}, {n_times}, std::move(known)});

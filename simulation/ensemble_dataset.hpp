@@ -25,7 +25,7 @@ std::vector<std::string> usual_observables();
 ///   take(block)      the block's rows; its values enter the quantiles
 ///   rest(summary)    what is known at the end: counts, quantiles, means
 ///
-/// Memory does not grow with the number of patients: 100 kB or so per observable and output time at most.
+/// Memory follows from the range of the numbers, not from how many patients there are; see core/distribution.hpp.
 class EnsembleDataset {
  public:
   /// Throws InputError as expect_ensemble() does, and for quantiles that cannot be. All arguments must outlive it.

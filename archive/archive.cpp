@@ -1,7 +1,7 @@
 // Group <-> HDF5 that netCDF-4 readers open too; the rules are in docs/archive_format.md.
 //
-// HDF5 never touches the disk here: a file is built and read as an image in memory, file_bytes.hpp
-// does the rest. A disk that fills up under HDF5 1.10 leaves a file that can be neither flushed nor
+// HDF5 does not touch the disk, but for archives that grow and outlines: a file is built and read as an image in
+// memory, file_bytes.hpp does the rest. A disk that fills up under HDF5 1.10 leaves a file that can be neither flushed nor
 // closed; plain write() reports it and lets us clean up. HDF5's own file locks cannot get in the
 // way either, nor can another user of the library in this process (h5py) that has the file open.
 #include "nkpk/archive/archive.hpp"
@@ -14,6 +14,7 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include <utility>
 
 #include "nkpk/archive/file_bytes.hpp"
+#include "nkpk/archive/growing.hpp"
 #include "nkpk/core/error.hpp"
 
 namespace nkpk::archive {
@@ -193,6 +195,16 @@ struct Scope {
   }
 };
 
+/// How arrays along one dimension are laid out that are to become longer; null elsewhere.
+struct Growth {
+  std::string dimension;
+  std::size_t at_most;  ///< its final length
+
+  bool concerns(const NamedArray& array) const {
+    return !array.dims.empty() && array.dims[0] == dimension;
+  }
+};
+
 bool is_coordinate(const NamedArray& array) { return array.dims == std::vector{array.name}; }
 
 void check_shape(const NamedArray& array, const std::string& where) {
@@ -227,6 +239,18 @@ std::vector<hsize_t> chunk_shape(const std::vector<std::size_t>& shape) {
   return chunk;
 }
 
+/// As many rows as a block adds, or a power of two that fits: blocks then fill whole chunks.
+std::vector<hsize_t> growing_chunk_shape(const std::vector<std::size_t>& shape) {
+  std::vector<hsize_t> chunk{GrowingArchive::most_chunk_rows};
+  hsize_t inner = 1;
+  for (std::size_t i = 1; i < shape.size(); ++i) {
+    chunk.push_back(std::max<std::size_t>(1, shape[i]));
+    inner *= chunk.back();
+  }
+  while (chunk[0] > 1 && chunk[0] * inner > max_chunk_elements) chunk[0] /= 2;
+  return chunk;
+}
+
 /// Same bytes for the same tree (no times), and the creation order that netCDF-4 asks for.
 Handle object_properties(hid_t kind, const std::string& where) {
   Handle properties(H5Pcreate(kind), where);
@@ -242,22 +266,25 @@ Handle object_properties(hid_t kind, const std::string& where) {
 
 template <class Element>
 Handle build_dataset(hid_t group, const NamedArray& array, const std::vector<Element>& values,
-                     const std::string& where) {
+                     const Growth* growth, const std::string& where) {
   const Handle properties = object_properties(H5P_DATASET_CREATE, where);
+  const bool grows = growth != nullptr && growth->concerns(array);
   const int rank = static_cast<int>(array.shape.size());
   const std::vector<hsize_t> extents(array.shape.begin(), array.shape.end());
   std::vector<hsize_t> limits = extents;
   // netCDF-4 knows no fixed dimension of length 0: there it is an unlimited one without entries yet
   std::ranges::replace(limits, hsize_t{0}, H5S_UNLIMITED);
+  if (grows) limits[0] = growth->at_most;
   const Handle space(
       rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(rank, extents.data(), limits.data()),
       where);
 
   // filters would see only references where strings have a variable length
   const bool compress =
-      !std::is_same_v<Element, std::string> && rank > 0 && values.size() >= compress_from;
+      !std::is_same_v<Element, std::string> && rank > 0 && (grows || values.size() >= compress_from);
   if (compress || limits != extents) {
-    check(H5Pset_chunk(properties, rank, chunk_shape(array.shape).data()), where);
+    const auto chunk = grows ? growing_chunk_shape(array.shape) : chunk_shape(array.shape);
+    check(H5Pset_chunk(properties, rank, chunk.data()), where);
   }
   if (compress) {
     check(H5Pset_shuffle(properties), where);
@@ -283,10 +310,12 @@ Handle build_dataset(hid_t group, const NamedArray& array, const std::vector<Ele
   return dataset;
 }
 
-Handle build_array(hid_t group, const NamedArray& array, const std::string& where) {
+Handle build_array(hid_t group, const NamedArray& array, const Growth* growth,
+                   const std::string& where) {
   check_shape(array, where);
   Handle dataset = std::visit(
-      [&](const auto& values) { return build_dataset(group, array, values, where); }, array.data);
+      [&](const auto& values) { return build_dataset(group, array, values, growth, where); },
+      array.data);
   if (is_coordinate(array)) check(H5DSset_scale(dataset, array.name.c_str()), where);
   if (!array.unit.empty()) put_attribute(dataset, "units", array.unit, where);
   if (!array.long_name.empty()) put_attribute(dataset, "long_name", array.long_name, where);
@@ -309,7 +338,8 @@ void attach_scales(hid_t dataset, const NamedArray& array, const Scope& scope,
   }
 }
 
-void build_group(hid_t id, const Group& group, const Scope* outer, const std::string& path) {
+void build_group(hid_t id, const Group& group, const Scope* outer, const Growth* growth,
+                 const std::string& path) {
   std::set<std::string> names;
   const auto join = [&](const std::string& name) {
     const std::string where = path + "/" + name;
@@ -323,7 +353,7 @@ void build_group(hid_t id, const Group& group, const Scope* outer, const std::st
   Scope scope{outer};
   std::vector<Handle> datasets;  // open until the groups inside have attached their coordinates
   for (const auto& array : group.arrays) {
-    datasets.push_back(build_array(id, array, join(array.name)));
+    datasets.push_back(build_array(id, array, growth, join(array.name)));
     if (is_coordinate(array)) scope.scales[array.name] = {datasets.back(), array.shape[0]};
   }
   for (std::size_t i = 0; i < datasets.size(); ++i) {
@@ -335,7 +365,7 @@ void build_group(hid_t id, const Group& group, const Scope* outer, const std::st
     const Handle properties = object_properties(H5P_GROUP_CREATE, where);
     const Handle child(H5Gcreate2(id, name.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), where);
     put_attributes(child, inner.attributes, {}, where);
-    build_group(child, inner, &scope, where);
+    build_group(child, inner, &scope, growth, where);
   }
 }
 
@@ -346,19 +376,26 @@ Handle in_memory(const std::string& where) {
   return access;
 }
 
-std::vector<char> build_image(const Group& root) {
-  const Hdf5Session session;
+/// A file with the tree in it, where `access` says; nothing is cut short.
+Handle build_file(const std::string& name, hid_t access, const Group& root, const Growth* growth) {
   const std::string where = "/";
-  const Handle access = in_memory(where);
   // The earliest superblock: H5Fget_file_image spoils the checksum of newer ones (HDF5 issue 1915).
   // Object headers are the newer ones, with checksums, all the same: creation order needs them.
   check(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), where);
   const Handle properties = object_properties(H5P_FILE_CREATE, where);
-  const Handle file(H5Fcreate(name_in_memory, H5F_ACC_TRUNC, properties, access), where);
+  Handle file(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, properties, access), where);
   const Handle top(H5Gopen2(file, "/", H5P_DEFAULT), where);
   put_attribute(top, version_attribute, std::int64_t{format_version}, where);
   put_attributes(top, root.attributes, {version_attribute}, where);
-  build_group(top, root, nullptr, "");
+  build_group(top, root, nullptr, growth, "");
+  return file;
+}
+
+std::vector<char> build_image(const Group& root) {
+  const Hdf5Session session;
+  const std::string where = "/";
+  const Handle access = in_memory(where);
+  const Handle file = build_file(name_in_memory, access, root, nullptr);
   check(H5Fflush(file, H5F_SCOPE_GLOBAL), where);
   const ssize_t size = check(H5Fget_file_image(file, nullptr, 0), where);
   std::vector<char> image(static_cast<std::size_t>(size));
@@ -411,9 +448,9 @@ AttributeValue read_attribute(hid_t attribute, const std::string& where) {
     case H5T_FLOAT:
       return unpack(elements<double>(n, type, space, where, read));
     case H5T_INTEGER:
-      // netCDF tools store single numbers as lists; we have no lists of integers
+      // netCDF tools store single numbers as lists; ours have more than one, or none
       if (n == 1) return elements<std::int64_t>(n, type, space, where, read).at(0);
-      return elements<double>(n, type, space, where, read);
+      return elements<std::int64_t>(n, type, space, where, read);
     default:
       throw ForeignContent(where + ": neither text nor number");
   }
@@ -470,7 +507,8 @@ std::string take_text(Attributes& attributes, const std::string& name) {
   return text;
 }
 
-NamedArray read_array(hid_t dataset, const std::string& name, const std::string& where) {
+NamedArray read_array(hid_t dataset, const std::string& name, std::size_t most_elements,
+                      const std::string& where) {
   NamedArray array;
   array.name = name;
   array.attributes = read_attributes(dataset, where);
@@ -489,7 +527,8 @@ NamedArray read_array(hid_t dataset, const std::string& name, const std::string&
       throw ForeignContent(fmt::format("{}: dimension {} has no name", where, i));
   }
 
-  const auto n = static_cast<std::size_t>(check(H5Sget_simple_extent_npoints(space), where));
+  auto n = static_cast<std::size_t>(check(H5Sget_simple_extent_npoints(space), where));
+  if (n > most_elements) n = 0;
   const Handle type(H5Dget_type(dataset), where);
   const auto read = [&](hid_t memory, void* buffer) {
     return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer);
@@ -510,7 +549,7 @@ NamedArray read_array(hid_t dataset, const std::string& name, const std::string&
   return array;
 }
 
-Group read_group(hid_t id, const std::string& path, int depth) {
+Group read_group(hid_t id, std::size_t most_elements, const std::string& path, int depth) {
   const std::string here = path.empty() ? "/" : path;
   if (depth > max_depth) throw ForeignContent(here + ": groups are nested too deep");
   Group group{.arrays = {}, .attributes = read_attributes(id, here), .groups = {}};
@@ -533,10 +572,10 @@ Group read_group(hid_t id, const std::string& path, int depth) {
     const Handle object(H5Oopen(id, name.c_str(), H5P_DEFAULT), where);
     switch (H5Iget_type(object)) {
       case H5I_GROUP:
-        group.groups.emplace_back(name, read_group(object, where, depth + 1));
+        group.groups.emplace_back(name, read_group(object, most_elements, where, depth + 1));
         break;
       case H5I_DATASET:
-        group.arrays.push_back(read_array(object, name, where));
+        group.arrays.push_back(read_array(object, name, most_elements, where));
         break;
       default:
         throw ForeignContent(where + ": neither an array nor a group");
@@ -577,28 +616,201 @@ std::string hdf5_version() {
   return fmt::format("{}.{}.{}", major, minor, release);
 }
 
+// --- Archives that grow --------------------------------------------------------------------------
+
+struct GrowingArchive::File {
+  File(const std::filesystem::path& path, bool overwrite) : part(path, overwrite) {}
+  PartFile part;
+  std::optional<Handle> hdf5;
+  Growth growth;
+  std::size_t length = 0;
+  std::map<std::string, std::size_t> coordinates;  ///< of the root, for what is added at the end
+  std::size_t size() const {
+    hsize_t bytes = 0;
+    check(H5Fget_filesize(*hdf5, &bytes), "/");
+    return static_cast<std::size_t>(bytes);
+  }
+  void claim(std::size_t more) { part.claim(size(), size() + more); }
+};
+
+namespace {
+
+/// What goes wrong on disk is the disk's fault or the user's.
+template <class Action>
+void on_disk(const std::filesystem::path& path, const Action& action) {
+  const Hdf5Session session;
+  try {
+    action();
+  } catch (const Hdf5Error& error) {
+    throw InputError(path.string(), fmt::format("cannot be written ({})", error.what()));
+  }
+}
+
+/// More bytes than the group can take in a file. They are claimed beforehand, because a disk that
+/// fills up under HDF5 leaves a file that cannot be closed, and a program that crashes at its end.
+std::size_t room_for(const Group& group, const Growth& growth) {
+  std::size_t bytes = 65'536;
+  for (const NamedArray& array : group.arrays) {
+    bytes += 8'192;
+    std::visit(
+        [&]<class Values>(const Values& values) {
+          if constexpr (std::is_same_v<Values, std::vector<std::string>>) {
+            for (const std::string& text : values) bytes += text.size() + 64;
+          } else {
+            bytes += 9 * values.size();
+          }
+        },
+        array.data);
+    if (!growth.concerns(array)) continue;
+    std::size_t chunk = 9;
+    for (const hsize_t extent : growing_chunk_shape(array.shape)) chunk *= extent;
+    bytes += 2 * chunk;  // those that are not full
+  }
+  for (const auto& [name, value] : group.attributes)
+    if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
+  for (const auto& [name, inner] : group.groups) bytes += room_for(inner, growth);
+  return bytes;
+}
+
+constexpr std::size_t room_for_hdf5 = 4u << 20;  // what it keeps of its own
+
+template <class Element>
+void append_rows(hid_t dataset, const NamedArray& array, const std::vector<Element>& values,
+                 std::size_t before, const std::string& where) {
+  std::vector<hsize_t> extents(array.shape.begin(), array.shape.end()), start(array.shape.size());
+  const int rank = static_cast<int>(extents.size());
+  const Handle memory_space(H5Screate_simple(rank, extents.data(), nullptr), where);
+  const std::vector<hsize_t> rows = extents;
+  start[0] = before;
+  extents[0] += before;
+  check(H5Dset_extent(dataset, extents.data()), where);
+  if (values.empty()) return;
+  const Handle space(H5Dget_space(dataset), where);
+  check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, rows.data(), nullptr),
+        where);
+  const Handle memory = type_of<Element>(false, where);
+  with_buffer(values, where, [&](const void* buffer) {
+    check(H5Dwrite(dataset, memory, memory_space, space, H5P_DEFAULT, buffer), where);
+  });
+}
+
+void append_group(hid_t id, const Group& rows, const Growth& growth, std::size_t before,
+                  std::size_t n, const std::string& path) {
+  for (const NamedArray& array : rows.arrays) {
+    const std::string where = path + "/" + array.name;
+    check_shape(array, where);
+    if (!growth.concerns(array) || array.shape[0] != n)
+      throw std::logic_error(fmt::format("{}: not {} rows along {}", where, n, growth.dimension));
+    const Handle dataset(H5Dopen2(id, array.name.c_str(), H5P_DEFAULT), where);
+    std::visit([&](const auto& values) { append_rows(dataset, array, values, before, where); },
+               array.data);
+  }
+  for (const auto& [name, inner] : rows.groups) {
+    const std::string where = path + "/" + name;
+    const Handle child(H5Gopen2(id, name.c_str(), H5P_DEFAULT), where);
+    append_group(child, inner, growth, before, n, where);
+  }
+}
+
+}  // namespace
+
+GrowingArchive::GrowingArchive(const std::filesystem::path& path, const Group& root,
+                               const std::string& dimension, std::size_t at_most, bool overwrite)
+    : path_(path), file_(std::make_unique<File>(path, overwrite)) {
+  file_->growth = {dimension, at_most};
+  for (const NamedArray& array : root.arrays)
+    if (is_coordinate(array)) file_->coordinates[array.name] = array.shape.at(0);
+  on_disk(path_, [&] {
+    const Handle access(H5Pcreate(H5P_FILE_ACCESS), "/");
+    // the part file is locked already, and HDF5's own lock would find it so
+    check(H5Pset_file_locking(access, false, true), "/");
+    file_->part.claim(0, room_for_hdf5 + room_for(root, file_->growth));
+    file_->hdf5.emplace(build_file(file_->part.path().string(), access, root, &file_->growth));
+    check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
+  });
+}
+
+GrowingArchive::~GrowingArchive() {
+  if (!file_ || !file_->hdf5) return;
+  const Hdf5Session session;
+  file_->hdf5.reset();
+}
+
+void GrowingArchive::append(const Group& rows) {
+  const auto n = rows.arrays.empty() ? std::size_t{0} : rows.arrays[0].shape.at(0);
+  on_disk(path_, [&] {
+    file_->claim(room_for_hdf5 + room_for(rows, file_->growth));
+    append_group(*file_->hdf5, rows, file_->growth, file_->length, n, "");
+    check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
+  });
+  file_->length += n;
+}
+
+void GrowingArchive::finish(const Group& rest) {
+  on_disk(path_, [&] {
+    file_->claim(room_for_hdf5 + room_for(rest, file_->growth));
+    const Handle top(H5Gopen2(*file_->hdf5, "/", H5P_DEFAULT), "/");
+    put_attributes(top, rest.attributes, {version_attribute}, "/");
+    std::vector<Handle> open;
+    Scope scope;
+    for (const auto& [name, length] : file_->coordinates) {
+      open.emplace_back(H5Dopen2(top, name.c_str(), H5P_DEFAULT), "/" + name);
+      scope.scales[name] = {open.back(), name == file_->growth.dimension ? file_->length : length};
+    }
+    build_group(top, rest, &scope, nullptr, "");
+    check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
+    open.clear();
+  });
+  const Hdf5Session session;
+  const std::size_t size = file_->size();
+  file_->hdf5.reset();
+  file_->part.cut(size);
+  file_->part.finish();
+}
+
 void write(const std::filesystem::path& path, const Group& root, bool overwrite) {
   write_bytes(path, build_image(root), overwrite);
 }
 
-Group read(const std::filesystem::path& path) {
-  std::vector<char> image =
-      read_bytes(path, "\x89HDF\r\n\x1a\n", "not an nkpk archive (not an HDF5 file)");
+namespace {
+
+constexpr std::string_view signature = "\x89HDF\r\n\x1a\n", no_hdf5 = "not an nkpk archive (not an HDF5 file)";
+
+/// The tree of the file that open() gives.
+template <class Open>
+Group read_from(const Open& open, std::size_t most_elements, const std::string& where) {
   const Hdf5Session session;
   try {
-    const Handle file = open_image(std::move(image));
+    const Handle file = open();
     const Handle root(H5Gopen2(file, "/", H5P_DEFAULT), "/");
-    check_version(root, path.string());
-    Group group = read_group(root, "", 0);
+    check_version(root, where);
+    Group group = read_group(root, most_elements, "", 0);
     group.attributes.erase(version_attribute);
     return group;
   } catch (const Hdf5Error& error) {
-    throw InputError(path.string(),
-                     fmt::format("incomplete or damaged archive ({})", error.what()));
+    throw InputError(where, fmt::format("incomplete or damaged archive ({})", error.what()));
   } catch (const ForeignContent& error) {
-    throw InputError(path.string(), fmt::format("not part of archive format {} ({})",
-                                                format_version, error.what()));
+    throw InputError(
+        where, fmt::format("not part of archive format {} ({})", format_version, error.what()));
   }
+}
+
+}  // namespace
+
+Group read(const std::filesystem::path& path) {
+  std::vector<char> image = read_bytes(path, signature, no_hdf5);
+  return read_from([&] { return open_image(std::move(image)); },
+                   std::numeric_limits<std::size_t>::max(), path.string());
+}
+
+Group read_outline(const std::filesystem::path& path, std::size_t most_elements) {
+  read_bytes(path, signature, no_hdf5, signature.size());
+  const auto open = [&] {
+    const Handle access(H5Pcreate(H5P_FILE_ACCESS), "/");
+    check(H5Pset_file_locking(access, false, true), "/");  // readers need no lock
+    return Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), "/");
+  };
+  return read_from(open, most_elements, path.string());
 }
 
 }  // namespace nkpk::archive

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <filesystem>
 #include <string>
 
@@ -20,5 +21,8 @@ void write(const std::filesystem::path& path, const Group& root, bool overwrite 
 /// Reads an archive back. Throws InputError when it is missing, not HDF5, truncated, not an nkpk archive, or of an
 /// unknown format version.
 Group read(const std::filesystem::path& path);
+
+/// As read(), but arrays of more elements come with their shape and no values: what is in an archive of any size.
+Group read_outline(const std::filesystem::path& path, std::size_t most_elements);
 
 }  // namespace nkpk::archive

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "nkpk/core/error.hpp"
 
@@ -62,72 +64,75 @@ void check_target(const fs::path& target, bool overwrite) {
     throw InputError(where, "the file exists already", "choose another name or allow overwriting");
 }
 
-/// The file beside the target; removed again unless it takes the target's place. It stays open, and
-/// so locked, until it has: a second writer would otherwise truncate what we are about to rename.
-class PartFile {
- public:
-  explicit PartFile(const fs::path& target)
-      : target_(target),
-        part_(target.string() + ".part"),
-        file_(part_, O_WRONLY | O_CREAT | O_NOFOLLOW) {
-    if (file_ < 0) fail("cannot be written");
-    // A part file left by a crash holds no lock. One that is locked, or was renamed since we opened
-    // it, belongs to another program. Some network disks have no locks: then we do without.
-    struct stat ours {};
-    struct stat named {};
-    const bool locked = ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-    if (!locked || ::fstat(file_, &ours) != 0 || ::lstat(part_.c_str(), &named) != 0 ||
-        ours.st_ino != named.st_ino) {
-      throw InputError(target_.string(), "another program is writing this file");
-    }
-    owned_ = true;
-  }
-  ~PartFile() {
-    if (owned_) ::unlink(part_.c_str());
-  }
-  PartFile(const PartFile&) = delete;
-  PartFile& operator=(const PartFile&) = delete;
-
-  void write(const std::vector<char>& bytes) {
-    const std::string problem = fmt::format("cannot write {} bytes", bytes.size());
-    if (::ftruncate(file_, 0) != 0) fail(problem);
-    for (std::size_t done = 0; done < bytes.size();) {
-      const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
-      if (n < 0 && errno != EINTR) fail(problem);
-      if (n > 0) done += static_cast<std::size_t>(n);
-    }
-    if (::fsync(file_) != 0) fail(problem);
-  }
-
-  void rename_to_target() {
-    if (::rename(part_.c_str(), target_.c_str()) != 0) fail("cannot be replaced");
-    owned_ = false;
-    // The new name survives a power cut too. Not every file system can do this; the data are safe.
-    const Descriptor folder(folder_of(target_), O_RDONLY | O_DIRECTORY);
-    if (folder >= 0) ::fsync(folder);
-  }
-
- private:
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw InputError(target_.string(), problem + ": " + system_reason(errno));
-  }
-  fs::path target_, part_;
-  Descriptor file_;
-  bool owned_ = false;
-};
-
 }  // namespace
 
+PartFile::PartFile(const fs::path& target, bool overwrite)
+    : target_(target), part_(target.string() + ".part"), overwrite_(overwrite) {
+  check_target(target, overwrite);
+  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file_ < 0) fail("cannot be written");
+  // A part file left by a crash holds no lock. One that is locked, or was renamed since we opened
+  // it, belongs to another program. Some network disks have no locks: then we do without.
+  struct stat ours {};
+  struct stat named {};
+  const bool locked = ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+  if (!locked || ::fstat(file_, &ours) != 0 || ::lstat(part_.c_str(), &named) != 0 ||
+      ours.st_ino != named.st_ino) {
+    ::close(file_);
+    throw InputError(target_.string(), "another program is writing this file");
+  }
+}
+
+PartFile::~PartFile() {
+  if (file_ < 0) return;
+  ::unlink(part_.c_str());
+  ::close(file_);
+}
+
+void PartFile::write(const std::vector<char>& bytes) {
+  const std::string problem = fmt::format("cannot write {} bytes", bytes.size());
+  if (::ftruncate(file_, 0) != 0) fail(problem);
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno != EINTR) fail(problem);
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+}
+
+void PartFile::claim(std::size_t begin, std::size_t end) {
+  int code = EINTR;
+  while (code == EINTR)
+    code = ::posix_fallocate(file_, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
+  errno = code;
+  if (code != 0) fail("cannot be written");
+}
+
+void PartFile::cut(std::size_t end) {
+  if (::ftruncate(file_, static_cast<off_t>(end)) != 0) fail("cannot be written");
+}
+
+void PartFile::finish() {
+  if (::fsync(file_) != 0) fail("cannot be brought to disk");
+  check_target(target_, overwrite_);  // once more: what another program put there meanwhile stays
+  if (::rename(part_.c_str(), target_.c_str()) != 0) fail("cannot be replaced");
+  ::close(std::exchange(file_, -1));
+  // The new name survives a power cut too. Not every file system can do this; the data are safe.
+  const Descriptor folder(folder_of(target_), O_RDONLY | O_DIRECTORY);
+  if (folder >= 0) ::fsync(folder);
+}
+
+void PartFile::fail(const std::string& problem) const {
+  throw InputError(target_.string(), problem + ": " + system_reason(errno));
+}
+
 void write_bytes(const fs::path& path, const std::vector<char>& bytes, bool overwrite) {
-  check_target(path, overwrite);
-  PartFile part(path);
+  PartFile part(path, overwrite);
   part.write(bytes);
-  check_target(path, overwrite);  // once more: what another program put there meanwhile stays
-  part.rename_to_target();
+  part.finish();
 }
 
 std::vector<char> read_bytes(const fs::path& path, std::string_view signature,
-                             std::string_view otherwise) {
+                             std::string_view otherwise, std::size_t at_most) {
   const std::string where = path.string();
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make us wait
   struct stat info {};
@@ -154,7 +159,7 @@ std::vector<char> read_bytes(const fs::path& path, std::string_view signature,
   if (std::string_view(bytes.data(), bytes.size()) != signature) {
     throw InputError(where, std::string(otherwise));
   }
-  read_up_to(static_cast<std::size_t>(info.st_size));
+  read_up_to(std::max(bytes.size(), std::min(at_most, static_cast<std::size_t>(info.st_size))));
   return bytes;
 }
 

@@ -5,28 +5,12 @@
 #include <optional>
 
 #include "convert.hpp"
+#include "interrupt.hpp"
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/simulation/dataset.hpp"
 
 namespace nkpk::bindings {
 namespace {
-
-/// Ctrl-C, seen from a solver that runs without the GIL.
-class Interrupt {
- public:
-  bool pending() {
-    if (error_) return true;
-    const py::gil_scoped_acquire gil;
-    if (PyErr_CheckSignals() != 0) error_.emplace();
-    return error_.has_value();
-  }
-  void raise() const {
-    if (error_) throw py::error_already_set(*error_);
-  }
-
- private:
-  std::optional<py::error_already_set> error_;
-};
 
 /// A solved scenario. Its groups are made when they are asked for: most callers want the curves alone.
 class Run {

@@ -30,12 +30,14 @@ AttributeValue value_from_python(const std::string& where, const py::handle& val
   if (py::isinstance<py::float_>(value)) return value.cast<double>();
   if (py::isinstance<py::list>(value)) {
     const auto list = py::reinterpret_borrow<py::list>(value);
-    bool all_text = true, all_numbers = true;
+    bool all_text = true, all_numbers = true, all_integers = true;
     for (const auto& item : list) {
       all_text = all_text && py::isinstance<py::str>(item);
       all_numbers = all_numbers && (py::isinstance<py::float_>(item) || py::isinstance<py::int_>(item));
+      all_integers = all_integers && py::isinstance<py::int_>(item);
     }
     if (all_text) return list.cast<std::vector<std::string>>();
+    if (all_integers) return list.cast<std::vector<std::int64_t>>();
     if (all_numbers) return list.cast<std::vector<double>>();
   }
   throw InputError(where, "cannot be stored as an attribute", "expected a text, a number, or a list of texts or of numbers");

@@ -21,6 +21,7 @@ Group from_python(const py::dict& group);
 
 void bind_scenario(py::module_& m);
 void bind_simulate(py::module_& m);
+void bind_ensemble(py::module_& m);
 void bind_archive(py::module_& m);
 
 }  // namespace nkpk::bindings

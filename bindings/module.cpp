@@ -17,5 +17,6 @@ PYBIND11_MODULE(_core, m) {
 
   bindings::bind_scenario(m);
   bindings::bind_simulate(m);
+  bindings::bind_ensemble(m);
   bindings::bind_archive(m);
 }

@@ -16,19 +16,13 @@
 #include "nkpk/simulation/calendar.hpp"
 #include "nkpk/simulation/dataset.hpp"
 #include "nkpk/version.hpp"
+#include "shared.hpp"
 #include "text.hpp"
 
 namespace nkpk::cli {
 namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-// Bytes that are not UTF-8, for example in a file name, must not stop the output.
-std::string dump(const json& value) { return value.dump(2, ' ', false, json::error_handler_t::replace); }
-
-json number_or_null(double v) { return std::isfinite(v) ? json(v) : json(nullptr); }
 
 json metrics_json(const std::vector<Metric>& metrics) {
   json all = json::object();
@@ -38,8 +32,6 @@ json metrics_json(const std::vector<Metric>& metrics) {
   }
   return all;
 }
-
-std::string run_name(const Scenario& s) { return s.regimen.name + "/" + s.label; }
 
 struct Run {
   std::string name;
@@ -81,19 +73,7 @@ std::string summary_table(const std::vector<Run>& runs) {
   return table(rows) + (any_infused ? "* most of that count is infused NK cells, just given: not a recovery\n" : "");
 }
 
-// FILE.h5 for one archive; FOLDER or FOLDER/ for one archive per run
-bool is_archive_path(const std::string& out) { return out.ends_with(".h5") || out.ends_with(".hdf5") || out.ends_with(".nc"); }
-
 fs::path path_in(const std::string& folder, const Scenario& s) { return fs::path(folder) / s.regimen.name / (s.label + ".h5"); }
-
-void check_file(const std::string& out, bool force) {
-  std::error_code error;
-  const fs::path folder = fs::path(out).has_parent_path() ? fs::path(out).parent_path() : fs::path(".");
-  if (!fs::exists(folder, error)) throw InputError(out, fmt::format("the folder {} does not exist", folder.string()));
-  if (!fs::is_directory(folder, error)) throw InputError(out, fmt::format("{} is not a folder", folder.string()));
-  if (fs::is_directory(out, error)) throw InputError(out, "is a folder, not a file");
-  if (!force && fs::exists(out, error)) throw InputError(out, "exists already", "give --force to replace it");
-}
 
 // Says no before hours of work, not after.
 void check_out(const std::string& out, bool force, const std::vector<Scenario>& scenarios) {
@@ -197,31 +177,23 @@ int show(const Common& common, const Request& request) {
 }
 
 int simulate(const Common& common, const SimulateArguments& arguments) {
-  // from the start: building the scenarios of many arms takes a while, too
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  catch_interrupt();  // from the start: building the scenarios of many arms takes a while, too
   const Library library(common.params);
-  const auto solvers = solver_names();
-  if (std::find(solvers.begin(), solvers.end(), arguments.solver.method) == solvers.end()) throw unknown_name("--solver", "solver", arguments.solver.method, solvers);
-  SolverOptions options = arguments.solver;
-  if (!arguments.isa.empty()) {
-    options.isa = isa_from(arguments.isa, "--isa");
-    expect_isa("--isa", options.isa);
-  }
-  options.validate();
+  SolverOptions options = solver_options(arguments.solver, arguments.isa);
   // everything is read and checked before anything is written
   std::vector<Scenario> scenarios;
   for (const std::string& regimen : arguments.regimens) {
     Request request = arguments.request;
     request.regimen = regimen;
     for (const Request& one : arguments.all_arms ? all_arms(library, request) : std::vector<Request>{request}) {
-      if (interrupted) break;
+      if (interrupted()) break;
       scenarios.push_back(make_scenario(library, one));
     }
   }
   const bool one_file = is_archive_path(arguments.out);
   check_out(arguments.out, arguments.force, scenarios);
 
-  auto should_stop = [] { return interrupted != 0; };
+  auto should_stop = [] { return interrupted(); };
   options.should_stop = should_stop;
   const Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
 
@@ -231,11 +203,11 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   {
     Progress progress(scenarios.size(), common.quiet);
     for (const Scenario& s : scenarios) {
-      if (interrupted) break;
+      if (interrupted()) break;
       const Trajectory t = nkpk::simulate(s, options);
-      if (interrupted) break;  // what is not finished is not written
+      if (interrupted()) break;  // what is not finished is not written
       Run run{run_name(s), {}, report(t), t.ok(), t.solution.message};
-      if (interrupted) break;  // the report integrates too
+      if (interrupted()) break;  // the report integrates too
       all_ok = all_ok && run.ok;
       Group group;
       if (!arguments.out.empty()) group = to_group(t, run.metrics);
@@ -256,7 +228,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
       runs.push_back(std::move(run));
     }
   }
-  if (interrupted) {
+  if (interrupted()) {
     const bool some = !one_file && !arguments.out.empty() && !runs.empty();
     fmt::print(stderr, "nkpk: interrupted; {}\n", some ? fmt::format("{} of {} runs are written to {}", runs.size(), scenarios.size(), arguments.out) : "nothing is written");
     return 128 + SIGINT;
@@ -307,7 +279,8 @@ int export_text(const Common& common, const ExportArguments& arguments) {
 }
 
 int info(const Common& common, const fs::path& path) {
-  const Group root = archive::read(path);
+  constexpr std::size_t most_elements = 1'000;  // of what is shown; an ensemble may have gigabytes of others
+  const Group root = archive::read_outline(path, most_elements);
   const auto attribute = [](const Group& g, const std::string& key) -> std::string {
     const auto it = g.attributes.find(key);
     if (it == g.attributes.end()) return "";
@@ -368,6 +341,25 @@ int info(const Common& common, const fs::path& path) {
       }
     }
     summary["runs"].push_back(entry);
+  }
+  if (attribute(root, "nkpk_kind") == "ensemble") {
+    json entry;
+    text += "ensemble\n";
+    for (const char* key : {"regimen", "arm", "patient", "donor", "population", "seed", "n_asked", "n_patients", "n_solved", "n_failed", "n_refused", "solver",
+                            "isa", "rtol", "status"}) {
+      entry[key] = typed(root, key);
+      text += fmt::format("  {:<13} {}\n", key, attribute(root, key));
+    }
+    bool has_courses = false;
+    for (const auto& array : root.arrays) has_courses = has_courses || array.dims == std::vector<std::string>{"patient", "time"};
+    json observables = json::array();
+    if (const Group* quantiles = group(root, "quantiles"))
+      for (const auto& array : quantiles->arrays)
+        if (array.dims.size() == 2) observables.push_back(array.name);
+    text += fmt::format("  {:<13} {} of {} observables\n", "holds", has_courses ? "courses, quantiles and means" : "quantiles and means", observables.size());
+    entry["observables"] = observables;
+    entry["has_courses"] = has_courses;
+    summary["ensemble"] = entry;
   }
   fmt::print("{}", common.json ? dump(summary) + "\n" : text);
   return 0;

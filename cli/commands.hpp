@@ -25,6 +25,17 @@ struct SimulateArguments {
   SolverOptions solver;
 };
 
+struct EnsembleArguments {
+  Request request;
+  std::size_t n_patients = 0;
+  std::int64_t seed = 1;
+  unsigned threads = 0;              ///< 0: all
+  std::string observables, quantiles;  ///< with commas between; "" for the usual ones
+  bool summary_only = false, force = false;
+  std::string out, isa;
+  SolverOptions solver;
+};
+
 struct ExportArguments {
   Request request;
   bool sbml = false, equations = false, force = false;
@@ -35,6 +46,7 @@ int list(const Common& common);
 int check(const Common& common, const std::vector<std::string>& files);
 int show(const Common& common, const Request& request);
 int simulate(const Common& common, const SimulateArguments& arguments);
+int ensemble(const Common& common, const EnsembleArguments& arguments);
 int export_text(const Common& common, const ExportArguments& arguments);
 int info(const Common& common, const std::filesystem::path& archive);
 

@@ -8,6 +8,7 @@
 #include "commands.hpp"
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/core/error.hpp"
+#include "nkpk/simulation/ensemble_dataset.hpp"
 #include "nkpk/version.hpp"
 
 namespace {
@@ -83,6 +84,15 @@ int main(int argc, char** argv) {
         ->type_name("KEY=VALUE")->allow_extra_args(false);
     sub->add_option("--without", request.without, "switch a mechanism off, for example rejection; repeatable")->type_name("NAME")->allow_extra_args(false);
   };
+  const auto numerics = [](CLI::App* sub, Request& request, SolverOptions& solver, std::string& isa) {
+    sub->add_option("--days", request.horizon_d, "last day of the simulation")->type_name("N");
+    sub->add_option("--output-step", request.output_step_d, "days between outputs")->type_name("D");
+    sub->add_option("--solver", solver.method, "see nkpk list")->type_name("S")->capture_default_str();
+    sub->add_option("--rtol", solver.rtol, "relative tolerance")->capture_default_str();
+    sub->add_option("--atol-factor", solver.atol_factor, "multiplies every absolute tolerance")->capture_default_str();
+    sub->add_option("--max-steps", solver.max_steps, "step budget of one run")->capture_default_str()->check(CLI::PositiveNumber);
+    sub->add_option("--isa", isa, "instruction set: baseline, avx2 or avx512; default: the widest that runs here")->type_name("I");
+  };
   CLI::App* show = shared(app.add_subcommand("show", "print the treatment calendar for this patient"));
   show->add_option("FILE", arguments.request.regimen, "regimen: a name or a TOML file")->required();
   choices(show, arguments.request);
@@ -91,16 +101,26 @@ int main(int argc, char** argv) {
   simulate->add_option("FILE", arguments.regimens, "regimens: names or TOML files")->required();
   choices(simulate, arguments.request);
   simulate->add_flag("--all-arms", arguments.all_arms, "every combination of the arms and levels that --arm and --level leave open");
-  simulate->add_option("--days", arguments.request.horizon_d, "last day of the simulation")->type_name("N");
-  simulate->add_option("--output-step", arguments.request.output_step_d, "days between outputs")->type_name("D");
-  simulate->add_option("--solver", arguments.solver.method, "see nkpk list")->type_name("S")->capture_default_str();
-  simulate->add_option("--rtol", arguments.solver.rtol, "relative tolerance")->capture_default_str();
-  simulate->add_option("--atol-factor", arguments.solver.atol_factor, "multiplies every absolute tolerance")->capture_default_str();
-  simulate->add_option("--max-steps", arguments.solver.max_steps, "step budget of one run")->capture_default_str()->check(CLI::PositiveNumber);
-  simulate->add_option("--isa", arguments.isa, "instruction set: baseline, avx2 or avx512; default: the widest that runs here")->type_name("I");
+  numerics(simulate, arguments.request, arguments.solver, arguments.isa);
   simulate->add_option("-o,--out", arguments.out, "FILE.h5 for one archive, a folder for one archive per run")->type_name("OUT")
       ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
   simulate->add_flag("--force", arguments.force, "replace existing archives");
+
+  cli::EnsembleArguments many;
+  CLI::App* ensemble = shared(app.add_subcommand("ensemble", "simulate many virtual patients, drawn with the spreads of the parameter files"));
+  ensemble->add_option("FILE", many.request.regimen, "regimen: a name or a TOML file")->required();
+  ensemble->add_option("-n,--n-patients", many.n_patients, "number of patients")->type_name("N")->required();
+  ensemble->add_option("--seed", many.seed, "of the patients; the same seed gives the same ones")->type_name("S")->capture_default_str();
+  choices(ensemble, many.request);
+  numerics(ensemble, many.request, many.solver, many.isa);
+  ensemble->add_option("--threads", many.threads, "0: as many as the machine has. The numbers are the same on any number")->type_name("K")->capture_default_str();
+  ensemble->add_option("--observables", many.observables, fmt::format("names with commas between; default: {}", fmt::join(usual_observables(), ",")))
+      ->type_name("A,B");
+  ensemble->add_option("--quantiles", many.quantiles, "from 0 to 1, with commas between; default: 0.05,0.25,0.5,0.75,0.95")->type_name("P,Q");
+  ensemble->add_flag("--summary-only", many.summary_only, "store quantiles, means, parameters and outcomes, not every patient's course");
+  ensemble->add_option("-o,--out", many.out, "the archive, FILE.h5")->type_name("OUT")
+      ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
+  ensemble->add_flag("--force", many.force, "replace an existing archive");
 
   cli::ExportArguments wanted;
   CLI::App* exporting = shared(app.add_subcommand("export", "write a scenario as SBML for other programs, or the equations of the model"));
@@ -121,6 +141,7 @@ int main(int argc, char** argv) {
     if (app.got_subcommand(check)) return cli::check(common, files);
     if (app.got_subcommand(show)) return cli::show(common, arguments.request);
     if (app.got_subcommand(simulate)) return cli::simulate(common, arguments);
+    if (app.got_subcommand(ensemble)) return cli::ensemble(common, many);
     if (app.got_subcommand(exporting)) return cli::export_text(common, wanted);
     return cli::info(common, archive_path);
   };

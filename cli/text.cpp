@@ -37,8 +37,10 @@ std::string number(double value, const std::string& qualifier) {
 
 Progress::Progress(std::size_t total, bool quiet) : total_(total), active_(!quiet && total > 1 && isatty(STDERR_FILENO)) {}
 
-void Progress::step(const std::string& what) {
-  ++done_;
+void Progress::step(const std::string& what) { set(done_ + 1, what); }
+
+void Progress::set(std::size_t done, const std::string& what) {
+  done_ = done;
   if (!active_) return;
   constexpr std::size_t cells = 30;
   const std::size_t full = cells * done_ / total_;

@@ -10,7 +10,7 @@
 namespace nkpk {
 
 /// Values of an attribute or of an array; 0-dimensional arrays hold one element.
-using AttributeValue = std::variant<std::string, double, std::int64_t, std::vector<double>, std::vector<std::string>>;
+using AttributeValue = std::variant<std::string, double, std::int64_t, std::vector<double>, std::vector<std::int64_t>, std::vector<std::string>>;
 using Attributes = std::map<std::string, AttributeValue>;
 using ArrayData = std::variant<std::vector<double>, std::vector<std::int64_t>, std::vector<std::string>>;
 

@@ -32,8 +32,6 @@ NamedArray numbers(const std::string& name, const std::string& unit, const std::
   return {name, unit, title, {dim}, {n}, std::move(values), {}};
 }
 
-std::string cf_unit(const std::string& unit) { return unit == "d" ? "days" : unit; }
-
 Group events_group(const Scenario& s) {
   std::vector<std::int64_t> index;
   Text kind, drug, route, id, why, source, assumed, amount_text, unit;
@@ -160,6 +158,26 @@ std::string read_cpu_model() {
 
 }  // namespace
 
+std::string cf_unit(const std::string& unit) { return unit == "d" ? "days" : unit; }
+
+Attributes scenario_attributes(const Scenario& s) {
+  Text choices;
+  for (const auto& [group, choice] : s.choices) choices.push_back(group + "=" + choice);
+  return {{"title", fmt::format("{}: {}", s.regimen.name, s.regimen.title)},
+          {"Conventions", std::string("CF-1.10")},
+          {"source", fmt::format("nkpk {}", version)},
+          {"references", s.regimen.registration},
+          {"regimen", s.regimen.name},
+          {"arm", s.label},
+          {"choices", choices},
+          {"patient", s.patient.name},
+          {"donor", s.regimen.donor},
+          {"day0", s.regimen.day0},
+          {"warnings", s.warnings},
+          {"notes", s.regimen.notes},
+          {"switched_off", s.switched_off}};
+}
+
 Group describe(const Scenario& s) {
   Group all;
   for (const auto& [name, make] : of_scenario) all.groups.emplace_back(name, make(s));
@@ -191,35 +209,21 @@ Group run_group(const Trajectory& t) {
   const auto n = s.output_times_d.size();
   const std::size_t n_cohorts = s.cohorts.size();
   Group run;
-  Text choices;
-  for (const auto& [group, choice] : s.choices) choices.push_back(group + "=" + choice);
-  run.attributes = {{"nkpk_kind", std::string("simulation")},
-                    {"title", fmt::format("{}: {}", s.regimen.name, s.regimen.title)},
-                    {"Conventions", std::string("CF-1.10")},
-                    {"source", fmt::format("nkpk {}", version)},
-                    {"references", s.regimen.registration},
-                    {"regimen", s.regimen.name},
-                    {"arm", s.label},
-                    {"choices", choices},
-                    {"patient", s.patient.name},
-                    {"donor", s.regimen.donor},
-                    {"day0", s.regimen.day0},
-                    {"status", std::string(to_string(t.solution.status))},
-                    {"message", t.solution.message},
-                    {"failed_state", t.failed_state},
-                    {"t_reached_d", t.solution.t_reached},
-                    {"solver", t.solution.stats.method},
-                    {"rtol", t.options.rtol},
-                    {"atol_factor", t.options.atol_factor},
-                    {"isa", std::string(to_string(t.options.isa))},
-                    {"steps_accepted", static_cast<std::int64_t>(t.solution.stats.steps_accepted)},
-                    {"steps_refused", static_cast<std::int64_t>(t.solution.stats.steps_refused)},
-                    {"rhs_calls", static_cast<std::int64_t>(t.solution.stats.rhs_calls)},
-                    {"seed", std::int64_t{0}},
-                    {"random", std::string("none: a deterministic run, the seed is not used")},
-                    {"warnings", s.warnings},
-                    {"notes", s.regimen.notes},
-                    {"switched_off", s.switched_off}};
+  run.attributes = scenario_attributes(s);
+  run.attributes.merge(Attributes{{"nkpk_kind", std::string("simulation")},
+                                  {"status", std::string(to_string(t.solution.status))},
+                                  {"message", t.solution.message},
+                                  {"failed_state", t.failed_state},
+                                  {"t_reached_d", t.solution.t_reached},
+                                  {"solver", t.solution.stats.method},
+                                  {"rtol", t.options.rtol},
+                                  {"atol_factor", t.options.atol_factor},
+                                  {"isa", std::string(to_string(t.options.isa))},
+                                  {"steps_accepted", static_cast<std::int64_t>(t.solution.stats.steps_accepted)},
+                                  {"steps_refused", static_cast<std::int64_t>(t.solution.stats.steps_refused)},
+                                  {"rhs_calls", static_cast<std::int64_t>(t.solution.stats.rhs_calls)},
+                                  {"seed", std::int64_t{0}},
+                                  {"random", std::string("none: a deterministic run, the seed is not used")}});
   run.arrays.push_back(numbers("time", "days", "days since " + s.regimen.day0, "time", s.output_times_d));
   run.arrays.back().attributes["axis"] = std::string("T");
   Text cohort_names;

@@ -21,6 +21,12 @@ Group group_of(const Trajectory& trajectory, const std::string& name, const std:
 /// Sensitivities as arrays over (time, parameter), one per observable, in its unit per `parameter_unit`.
 Group to_group(Sensitivities sensitivities);
 
+/// Title, regimen, arm, patient, donor, warnings and the like: attributes of every kind of run.
+Attributes scenario_attributes(const Scenario& scenario);
+
+/// A unit as archives write it.
+std::string cf_unit(const std::string& unit);
+
 /// What a scenario is before it is solved: the groups `events`, `parameters`, `patient` and `inputs` of a run.
 Group describe(const Scenario& scenario);
 

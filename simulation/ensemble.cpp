@@ -254,7 +254,7 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
   summary.isa = options.solver.isa;
   summary.pack_width = Runner<T>::width;
   const std::size_t n = plan.population.n_patients - options.first_patient;
-  const unsigned n_threads = options.n_threads > 0 ? options.n_threads : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned n_threads = thread_count(options.n_threads);
   // one that is solved, one that is drawn, one that is delivered; more where a block has too few packs for all threads
   const std::size_t most_live = 3 + n_threads * Runner<T>::width / block_size;
   Desk desk(options.first_patient, plan.population.n_patients, most_live);
@@ -301,30 +301,41 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
   return summary;
 }
 
+/// Where each observable of the model stands among those asked for, or -1.
+std::vector<std::ptrdiff_t> places_of(const Scenario& s, const std::vector<std::string>& asked) {
+  std::vector<std::string> known;
+  const std::vector<double> nothing(s.constants.n_states());
+  visit_observables(s.constants, nothing.data(), Leukocytes{}, [&](const char* name, auto, auto, auto, double) { known.push_back(name); });
+  std::vector<std::ptrdiff_t> places(known.size(), -1);
+  if (asked.empty()) throw InputError("ensemble", "no observable is named", "for example nk_count");
+  for (std::size_t k = 0; k < asked.size(); ++k) {
+    const auto it = std::find(known.begin(), known.end(), asked[k]);
+    if (it == known.end()) throw unknown_name("ensemble", "observable", asked[k], known);
+    auto& place = places[static_cast<std::size_t>(it - known.begin())];
+    if (place >= 0) throw InputError("ensemble", fmt::format("observable \"{}\" is named twice", asked[k]));
+    place = static_cast<std::ptrdiff_t>(k);
+  }
+  return places;
+}
+
 }  // namespace
 
-EnsembleSummary simulate_ensemble(const Scenario& s, const Population& population, const EnsembleOptions& options,
-                                  const std::function<void(const EnsembleBlock&)>& deliver) {
+unsigned thread_count(unsigned asked) { return asked > 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
+
+void expect_ensemble(const Scenario& s, const Population& population, const EnsembleOptions& options) {
   options.solver.validate();
   if (population.n_patients == 0) throw InputError("ensemble", "has no patients", "expected one at least");
   if (options.first_patient % block_size != 0 || options.first_patient >= population.n_patients)
     throw InputError("ensemble", fmt::format("cannot begin at patient {}", options.first_patient),
                      fmt::format("expected a multiple of {} below {}", block_size, population.n_patients));
+  places_of(s, options.observables);
+}
 
-  Plan plan{s, population, options.solver, {}, {}, options.observables.size()};
+EnsembleSummary simulate_ensemble(const Scenario& s, const Population& population, const EnsembleOptions& options,
+                                  const std::function<void(const EnsembleBlock&)>& deliver) {
+  expect_ensemble(s, population, options);
+  Plan plan{s, population, options.solver, {}, places_of(s, options.observables), options.observables.size()};
   for (const double t : s.output_times_d) plan.leukocytes.push_back(leukocytes_at(s.leukocytes, t));
-  std::vector<std::string> known;
-  const std::vector<double> nothing(s.constants.n_states());
-  visit_observables(s.constants, nothing.data(), Leukocytes{}, [&](const char* name, auto, auto, auto, double) { known.push_back(name); });
-  plan.place.assign(known.size(), -1);
-  if (options.observables.empty()) throw InputError("ensemble", "no observable is named", "for example nk_count");
-  for (std::size_t k = 0; k < options.observables.size(); ++k) {
-    const auto it = std::find(known.begin(), known.end(), options.observables[k]);
-    if (it == known.end()) throw unknown_name("ensemble", "observable", options.observables[k], known);
-    auto& place = plan.place[static_cast<std::size_t>(it - known.begin())];
-    if (place >= 0) throw InputError("ensemble", fmt::format("observable \"{}\" is named twice", options.observables[k]));
-    place = static_cast<std::ptrdiff_t>(k);
-  }
 #if NKPK_HAS_ISA_VARIANTS
   if (options.solver.isa == Isa::avx512) return simulate_in<Pack<8>>(plan, options, deliver);
   if (options.solver.isa == Isa::avx2) return simulate_in<Pack<4>>(plan, options, deliver);

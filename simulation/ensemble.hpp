@@ -63,9 +63,15 @@ struct EnsembleSummary {
 
 inline constexpr std::size_t block_size = 1024;
 
+/// Threads that run for `asked`.
+unsigned thread_count(unsigned asked);
+
+/// Throws InputError for what cannot be simulated: no patients, unknown observables, options out of range.
+void expect_ensemble(const Scenario& scenario, const Population& population, const EnsembleOptions& options);
+
 /// Simulates each patient of the population with the scenario's regimen, body and output times. `deliver` gets the blocks in their
 /// order, in the caller's thread; a handful of them is in memory at any time, whatever the number of patients. Throws InputError
-/// for options that cannot be, and whatever `deliver`, `progress` and `should_stop` throw.
+/// as expect_ensemble() does, and whatever `deliver`, `progress` and `should_stop` throw.
 EnsembleSummary simulate_ensemble(const Scenario& scenario, const Population& population, const EnsembleOptions& options,
                                   const std::function<void(const EnsembleBlock&)>& deliver);
 

@@ -21,23 +21,24 @@ except ImportError as error:
 
 from nkpk._core import InputError
 from nkpk.archive import open_archive, save
+from nkpk.ensemble import Ensemble
 from nkpk.library import Regimen, patients, products, regimens, solvers
 from nkpk.result import Result, Results, SolveError
 from nkpk.scenario import PlausibilityWarning, Scenario, all_arms, load, simulate
 
 if TYPE_CHECKING:
-    from nkpk.plot import figure_data, plot_regimens, plot_run
+    from nkpk.plot import figure_data, plot_ensemble, plot_regimens, plot_run
 
 open = open_archive
 __version__: str = _core.version
 
 __all__ = [
-    "InputError", "PlausibilityWarning", "Regimen", "Result", "Results", "Scenario", "SolveError", "all_arms",
-    "figure_data", "load", "open_archive", "patients", "plot_regimens", "plot_run", "products", "regimens", "save",
-    "simulate", "solvers",
+    "Ensemble", "InputError", "PlausibilityWarning", "Regimen", "Result", "Results", "Scenario", "SolveError", "all_arms",
+    "figure_data", "load", "open_archive", "patients", "plot_ensemble", "plot_regimens", "plot_run", "products",
+    "regimens", "save", "simulate", "solvers",
 ]  # fmt: skip
 
-_IN_PLOT = ("figure_data", "plot_regimens", "plot_run")
+_IN_PLOT = ("figure_data", "plot_ensemble", "plot_regimens", "plot_run")
 
 
 def __getattr__(name: str) -> Any:

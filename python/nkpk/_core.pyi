@@ -1,5 +1,8 @@
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
+
+import numpy as np
 
 version: str
 format_version: int
@@ -65,6 +68,25 @@ class Run:
 def group_names() -> list[str]: ...
 def simulate(scenario: Scenario, options: SolverOptions) -> tuple[dict[str, Any], Run]: ...
 def sensitivity(scenario: Scenario, parameters: list[str], options: SolverOptions) -> dict[str, Any]: ...
+def usual_observables() -> list[str]: ...
+def thread_count(asked: int) -> int: ...
+def ensemble(
+    scenario: Scenario,
+    *,
+    n: int,
+    seed: int | None,
+    names: list[str],
+    values: np.ndarray,
+    observables: list[str],
+    quantiles: list[float],
+    keep_values: bool,
+    threads: int,
+    options: SolverOptions,
+    progress: Callable[[int, int], None] | None,
+    provenance: dict[str, Any],
+    out: str | PathLike[str] | None,
+    overwrite: bool,
+) -> dict[str, Any] | None: ...
 def provenance(command: str, extra: dict[str, str]) -> dict[str, Any]: ...
 def write_archive(
     path: str | PathLike[str], runs: list[tuple[str, dict[str, Any]]], provenance: dict[str, Any], overwrite: bool

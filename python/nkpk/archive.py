@@ -9,12 +9,13 @@ from typing import Any
 
 from nkpk import _core, tables
 from nkpk._core import InputError
+from nkpk.ensemble import Ensemble
 from nkpk.result import Result, Results, runs_of
 from nkpk.tree import ArchiveGroup, Group, Tree, to_core
 
 
-def open_archive(path: str | PathLike[str]) -> Result | Results:
-    """The run in an archive, or its runs by name when it holds several. Arrays are read when first asked for.
+def open_archive(path: str | PathLike[str]) -> Result | Results | Ensemble:
+    """The run in an archive, its runs by name when it holds several, or its ensemble. Arrays are read when first asked for.
 
     Raises nkpk.InputError when the file is missing, damaged, no archive of nkpk, or of an unknown format.
     """
@@ -30,10 +31,17 @@ def open_archive(path: str | PathLike[str]) -> Result | Results:
         return Result(root, provenance)
     if kind == "collection":
         return Results({name: Result(run, provenance) for name, run in root.groups["simulation"].groups.items()})
-    raise InputError(f"{fspath(path)}: holds {kind!r}; expected a simulation or a collection")
+    if kind == "ensemble":
+        return Ensemble(root, provenance)
+    raise InputError(f"{fspath(path)}: holds {kind!r}; expected a simulation, a collection or an ensemble")
 
 
-def _run_as_written(result: Result) -> dict[str, Any]:
+def save_ensemble(ensemble: Ensemble, path: str | PathLike[str], force: bool = False) -> None:
+    """As Ensemble.save."""
+    _core.write_archive(path, [("ensemble", _run_as_written(ensemble))], to_core(ensemble._provenance), force)
+
+
+def _run_as_written(result: Result | Ensemble) -> dict[str, Any]:
     tree: Tree = result._tree
     groups = {name: group for name, group in tree.groups.items() if name != "provenance"}
     return to_core(Group(result.attrs, dict(tree.arrays), groups))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from nkpk.ensemble import Ensemble
 
 # Okabe and Ito's colours, told apart with every kind of colour vision (jfly.uni-koeln.de/color)
 STYLES: dict[str, tuple[str, str, float]] = {  # observable: label, colour, width
@@ -83,6 +86,55 @@ def plot_run(
     if data_csv is not None:
         figure_data(result, names).to_csv(data_csv, index=False)
     return ax
+
+
+def plot_ensemble(
+    ensemble: Ensemble, observables: str | Sequence[str] | None = None, ax: Axes | None = None, *, treatment: bool = True
+) -> Axes:
+    """Medians over time with bands of quantiles around them, the first with the last and so on, and the treatment above.
+
+    observables:  of `ensemble.observables`, with one unit between them; default: its NK cells
+    ax:           axes to draw on; default: a new figure
+
+    Without an uneven number of quantiles there is no line in the middle. Returns the axes. Raises nkpk.InputError for unknown
+    observables and mixed units.
+    """
+    quantiles = ensemble.quantiles
+    middle = quantiles.isel(quantile=quantiles.sizes["quantile"] // 2, drop=True)
+    seen = SimpleNamespace(data=middle, events=ensemble.events, attrs=ensemble.attrs)
+    known = list(middle.data_vars)
+    names = [n for n in known if n in CELLS and n != "alc"] or known[:1] if observables is None else observables_of(seen, observables)
+    unit = _one_unit(seen, names)
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(10, 5.5), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        ax = figure.add_subplot()
+    level, day = quantiles["quantile"].values, quantiles["time"].values
+    for i, name in enumerate(names):
+        label, colour, width = style_of(name, seen, i)
+        colour = "#4D4D4D" if name == "alc" else colour  # light grey is too faint for bands
+        curves = quantiles[name].values
+        for k in range(len(level) // 2):
+            ax.fill_between(day, curves[k], curves[-1 - k], color=colour, alpha=0.16, lw=0, zorder=2, gid=f"{name}-band-{k}")
+        if len(level) % 2:
+            ax.plot(day, curves[len(level) // 2], color=colour, lw=width, zorder=3, gid=name, label=_at_level(label, level[len(level) // 2]))
+    every = SimpleNamespace(data=quantiles)
+    _log_axis(ax, every, names, unit, None)
+    ax.set_xlim(day.min(), day.max())
+    ax.set_xlabel(f"days since the {ensemble.attrs['day0']}")
+    ax.set_ylabel(_axis_title(seen, names, unit))
+    bands = ", ".join(f"{100 * level[k]:g} to {100 * level[-1 - k]:g} %" for k in range(len(level) // 2))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, title_fontsize=9, alignment="left",
+              title=f"{ensemble.n_solved} virtual patients" + (f"\nbands: {bands} of them" if bands else ""))  # fmt: skip
+    above = draw_rows(ax, rows_of(seen)) if treatment else 0.0
+    ax.set_title(_title(seen), loc="left", fontsize=11, pad=72 * above + 6)
+    return ax
+
+
+def _at_level(label: str, level: float) -> str:
+    return f"{label}, median" if level == 0.5 else f"{label}, {100 * level:g} %"
 
 
 def plot_regimens(results: Mapping[str, Result] | Sequence[Result], *, data_csv: str | PathLike[str] | None = None) -> Figure:
@@ -175,7 +227,7 @@ def draw_lines(ax: Axes, result: Result, names: Sequence[str]) -> None:
 
 def _log_axis(ax: Axes, result: Result, names: Sequence[str], unit: str, measured: Observations | None) -> None:
     """Log axis with the band below the limit of quantification and a line at day 0."""
-    values = np.concatenate([result.data[name].values for name in names])
+    values = np.concatenate([result.data[name].values.ravel() for name in names])
     if measured is not None:
         values = np.concatenate([values, measured.table["value"].to_numpy(float)])
     top = np.nanmax(values, initial=0.0)
@@ -212,4 +264,4 @@ def _draw_observations(ax: Axes, measured: Observations, names: Sequence[str]) -
                     gid=f"censored-{name}", **common)  # fmt: skip
 
 
-__all__ = ["FLOOR", "STYLES", "figure_data", "plot_regimens", "plot_run"]
+__all__ = ["FLOOR", "STYLES", "figure_data", "plot_ensemble", "plot_regimens", "plot_run"]

@@ -10,8 +10,11 @@ from os import PathLike, fspath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nkpk import _core, tables
 from nkpk._core import InputError
+from nkpk.ensemble import Ensemble, Progress, population_table
 from nkpk.library import folder_text, library
 from nkpk.result import Result, SolveError
 from nkpk.tree import Group, GroupsOfRun
@@ -258,6 +261,80 @@ class Scenario:
                                              failed_state=a["failed_state"], data=data))  # fmt: skip
         return data
 
+    def ensemble(
+        self,
+        n: int | None = None,
+        seed: int = 1,
+        *,
+        population: pd.DataFrame | xr.Dataset | Mapping[str, Any] | None = None,
+        observables: str | Iterable[str] | None = None,
+        quantiles: Iterable[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+        keep: str = "values",
+        out: str | PathLike[str] | None = None,
+        force: bool = False,
+        days: float | None = None,
+        output_step: float | None = None,
+        solver: str = "auto",
+        rtol: float = 1e-6,
+        without: str | Iterable[str] | None = None,
+        atol_factor: float = 1.0,
+        max_steps: int = 2_000_000,
+        isa: str | None = None,
+        threads: int = 0,
+    ) -> Ensemble:
+        """Integrates the scenario for many virtual patients; the numbers are those of `nkpk ensemble`.
+
+        n, seed:      draw so many, with the spreads (`cv_percent`) of the parameter files; the first ones stay the same for a larger n
+        population:   or these patients: a column per parameter, in its unit ("host_nk.d0", "product.pmax", "product[NAME].pmax"
+                      where several products are given); Ensemble.parameters of another ensemble will do
+        observables:  names as in Result.data; default: infused and host NK, ALC, Treg, IL-15, chimerism of NK
+        quantiles:    from 0 to 1, rising; order statistics, to 0.1 %
+        keep:         "values": every patient's course; "summary": quantiles, means, parameters and outcomes alone
+        out:          a file to write block by block, so that no number of patients needs more memory; it is returned opened.
+                      `force` replaces one that exists
+        isa:          "baseline", "avx2" or "avx512"; default: the widest that runs here. They agree within tolerance, not to the bit
+        threads:      0: as many as the machine has. The numbers are the same on any number
+        days, output_step, solver, rtol, without, atol_factor, max_steps: as for `simulate`
+
+        One patient's failure is his own: see Ensemble.failures. Raises nkpk.InputError for unusable options. Ctrl-C stops it; a file
+        then keeps the patients finished so far.
+        """
+        if (n is None) == (population is None):
+            raise InputError("ensemble: give either n or a population")
+        if keep not in ("values", "summary"):
+            raise InputError(f'keep is {keep!r}; expected "values" or "summary"')
+        if n is not None and n < 1:
+            raise InputError(f"n is {n}; expected one patient at least")
+        if seed < 0:
+            raise InputError(f"seed is {seed}; expected 0 or more")
+        if threads < 0:
+            raise InputError(f"threads is {threads}; expected 0 or more")
+        names, values = ([], np.empty(0)) if population is None else population_table(population)
+        scenario = self._with(days, output_step, _texts(without))
+        options = _solver_options(solver, rtol, atol_factor, max_steps, isa)
+        for text in scenario.warnings:
+            warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
+        wanted = list(_texts(observables)) or _core.usual_observables()
+        levels = [float(q) for q in quantiles]
+        who = {"n": n, "seed": seed} if population is None else {"population": f"{len(values)} given"}
+        call = scenario._call(solver, rtol, atol_factor, max_steps, isa, "ensemble", {**who, "observables": wanted, "quantiles": levels, "keep": keep})
+        origin = _core.provenance(call, tables.python_versions())
+        origin["attrs"]["threads"] = _core.thread_count(threads)
+        progress = Progress()
+        try:
+            root = _core.ensemble(
+                scenario._built, n=len(values) if n is None else n, seed=seed if population is None else None, names=names, values=values,
+                observables=wanted, quantiles=levels, keep_values=keep == "values", threads=threads, options=options,
+                progress=progress if progress.active else None, provenance=origin, out=None if out is None else fspath(out), overwrite=force,
+            )  # fmt: skip
+        finally:
+            progress.close()
+        if root is None:
+            from nkpk.archive import open_archive
+
+            return open_archive(out)
+        return Ensemble(Group.from_core(root), Group.from_core(origin))
+
     def _with(self, days: float | None, output_step: float | None, off: tuple[str, ...]) -> Scenario:
         """The scenario that is simulated. The last variant is kept: building one reads files and takes longer than the run."""
         if days is None and output_step is None and not off:
@@ -273,12 +350,17 @@ class Scenario:
             object.__setattr__(self, "_variant", (wanted, variant))
         return variant
 
-    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None = None) -> str:
-        """The run as a line of Python, for the archive."""
-        arguments = {k: v for k, v in self._arguments().items() if v and k != "regimen"}
+    def _call(self, solver: str, rtol: float, atol_factor: float, max_steps: int, isa: str | None = None,
+              method: str = "", own: Mapping[str, Any] | None = None) -> str:  # fmt: skip
+        """The run as a line of Python, for the archive; `own` are arguments of the method."""
+        scenario = {k: v for k, v in self._arguments().items() if v and k != "regimen"}
+        arguments = dict(own) if method else scenario
         arguments |= {"solver": solver, "rtol": rtol, "atol_factor": atol_factor, "max_steps": max_steps}
         arguments |= {"isa": isa} if isa else {}
-        return f"nkpk.simulate({self.name!r}, " + ", ".join(f"{k}={v!r}" for k, v in arguments.items()) + ")"
+        written = lambda pairs: "".join(f", {k}={v!r}" for k, v in pairs.items())  # noqa: E731
+        if method:
+            return f"nkpk.load({self.name!r}{written(scenario)}).{method}({written(arguments)[2:]})"
+        return f"nkpk.simulate({self.name!r}{written(arguments)})"
 
 
 def load(

@@ -34,6 +34,7 @@ class Tree(Protocol):
     def arrays(self) -> Mapping[str, Array]: ...
     @property
     def groups(self) -> Mapping[str, Tree]: ...
+    def array(self, name: str) -> Array: ...
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Group:
     attrs: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
     groups: Mapping[str, Tree] = field(default_factory=dict)
+
+    def array(self, name: str) -> Array:
+        """One array, without reading the others."""
+        return self.arrays[name]
 
     @classmethod
     def from_core(cls, group: Mapping[str, Any], groups: Mapping[str, Tree] | None = None) -> Group:
@@ -143,6 +148,13 @@ class ArchiveGroup:
         with self._open() as file:
             names = [key for key, item in file[self._where].items() if isinstance(item, h5py.Group)]
         return {name: ArchiveGroup(self._path, f"{self._where.rstrip('/')}/{name}", self._stamp) for name in names}
+
+    def array(self, name: str) -> Array:
+        """One array, without reading the others."""
+        if "arrays" in self.__dict__:
+            return self.arrays[name]
+        with self._open() as file:
+            return self._read(name, file[self._where][name])
 
     def _read(self, name: str, data: Any) -> Array:
         if data.is_scale:

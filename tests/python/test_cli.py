@@ -131,7 +131,7 @@ def test_warnings_go_to_stderr_and_not_into_json(nkpk):
 def test_version_and_help(nkpk):
     assert re.fullmatch(r"nkpk \d+\.\d+\.\d+ \(HDF5 [\d.]+, format 1\)\n", nkpk("--version").stdout)
     assert "simulate" in nkpk("--help").stdout
-    for command in ("list", "check", "show", "simulate", "info"):
+    for command in ("list", "check", "show", "simulate", "ensemble", "info"):
         assert nkpk(command, "--help").stdout
 
 

@@ -16,7 +16,15 @@ class Lifted {
 
   Lifted(const Constants<T>& c, const Timeline<T>& timeline, Isa isa = best_isa())
       : c_(c), timeline_(timeline), kernels_(kernels<T>(isa)), q_(c), n_(c.n_states()), y_(n_), dy_(n_), scratch_(n_) {
-    for (const StateEntry& entry : state_entries(c.n_cohorts())) atol_.insert(atol_.end(), width, entry.atol);
+    std::size_t place = 0;
+    for (const StateEntry& entry : state_entries(c.n_cohorts())) {
+      atol_.insert(atol_.end(), width, entry.atol);
+      const std::size_t first = place;
+      place += width;
+      if (!timeline.awake.back().has(entry.module)) continue;  // what has woken stays awake
+      if (live_.empty() || first > live_.back().second + shortest_gap) live_.emplace_back(first, first);
+      live_.back().second = place;
+    }
   }
   Lifted(const Lifted&) = delete;
   Lifted& operator=(const Lifted&) = delete;
@@ -30,6 +38,7 @@ class Lifted {
     s.size = n_ * width;
     s.event_times = timeline_.times;
     s.atol = atol_;
+    s.live = live_;
     s.rhs = rhs_;
     s.jump = jump_;
     s.linear.linearize = linearize_;
@@ -114,6 +123,8 @@ class Lifted {
     }
   };
 
+  static constexpr std::size_t shortest_gap = 32;  ///< doubles that cost less than another stretch of them
+
   /// The jump formula: where an event at time tau moves by dtau, the state before it is followed for dtau longer and the state
   /// after it for dtau less, y <- y +- f(tau, y) dtau. Galan, Feehery and Barton 1999, doi:10.1016/S0168-9274(98)00125-1.
   void shift(std::size_t event, const T& when, double sign) {
@@ -132,6 +143,7 @@ class Lifted {
   std::size_t n_;
   std::vector<T> y_, dy_, scratch_;
   std::vector<double> atol_;
+  std::vector<std::pair<std::size_t, std::size_t>> live_;
   SparseMatrix<T> jacobian_, factors_;
   const ModuleSet* on_ = nullptr;
   std::size_t first_segment_ = 0;

@@ -173,9 +173,7 @@ class Run {
 
       stepper_->try_step(trial_, h);
       has_bad_slope_ = false;
-      double error = trial_.is_solvable ? error_norm_value(trial_.error.padded(), trial_.y.padded(), trial_.y_new.padded(), atol_.padded(), options_.rtol,
-                                                           options_.isa)
-                                        : infinity;
+      double error = trial_.is_solvable ? scaled_error() : infinity;
       if (error == infinity && trial_.is_solvable) stepper_->find_culprit(trial_, h);
       const double t_new = is_clipped ? t_stop : trial_.t + h;
       if (error <= 1 && !method_.gives_new_slope && !add_new_slope(t_new)) error = infinity;
@@ -207,6 +205,16 @@ class Run {
       }
     }
     return true;
+  }
+
+  double scaled_error() const {
+    if (system_.live.empty()) return error_norm_value(trial_.error.padded(), trial_.y.padded(), trial_.y_new.padded(), atol_.padded(), options_.rtol, options_.isa);
+    double worst = 0;
+    for (const auto& [first, last] : system_.live) {
+      const auto part = [first = first, n = last - first](const Vector& v) { return v.view().subspan(first, n); };
+      worst = std::max(worst, error_norm_value(part(trial_.error), part(trial_.y), part(trial_.y_new), part(atol_), options_.rtol, options_.isa));
+    }
+    return worst;
   }
 
   /// A finite state with a non-finite slope is a dead end: found now, a shorter step may still avoid it. The slope is the first

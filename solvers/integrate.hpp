@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nkpk/core/callback.hpp"
@@ -34,6 +35,9 @@ struct PiecewiseSystem {
   Callback<void(std::size_t, double, std::span<const double>, std::span<double>)> rhs;
   /// y <- jump(event, y)
   Callback<void(std::size_t, std::span<double>)> jump;
+  /// Intervals [first, last) of the components that ever change, in order and apart; empty: all of them. The others keep their
+  /// values, and methods that know of it (rodas4, rodas5p) spend nothing on them.
+  std::span<const std::pair<std::size_t, std::size_t>> live;
   LinearSolver linear;  ///< optional: empty where the system has none of its own
 };
 

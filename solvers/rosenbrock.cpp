@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "nkpk/solvers/error_norm.hpp"
 #include "nkpk/solvers/rosenbrock_tableaux.hpp"
@@ -21,17 +22,37 @@ struct Terms {
   std::array<double, N> weight{};
 };
 
+/// Whole registers [first, last) of a vector.
+struct Stretch {
+  std::size_t first, last;
+};
+
 /// out = start + sum_j weight_j of_j, added in the order of j; out may be start, and is apart from all others.
 template <std::size_t N>
-void combine(std::size_t n_registers, double* out, const double* start, const Terms<N>& terms) {
-  const std::size_t n = n_registers * Vector::per_register;
-  // no component reads another
+void combine(std::span<const Stretch> stretches, double* out, const double* start, const Terms<N>& terms) {
+  for (const auto& [first, last] : stretches) {
+    // no component reads another
 #pragma GCC ivdep
-  for (std::size_t k = 0; k < n; ++k) {
-    double sum = std::assume_aligned<Vector::alignment>(start)[k];
-    for (std::size_t j = 0; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j])[k];
-    std::assume_aligned<Vector::alignment>(out)[k] = sum;
+    for (std::size_t k = first * Vector::per_register; k < last * Vector::per_register; ++k) {
+      double sum = std::assume_aligned<Vector::alignment>(start)[k];
+      for (std::size_t j = 0; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j])[k];
+      std::assume_aligned<Vector::alignment>(out)[k] = sum;
+    }
   }
+}
+
+/// The registers that hold what ever changes.
+std::vector<Stretch> stretches_of(const PiecewiseSystem& system) {
+  if (system.live.empty()) return {{0, Vector::rounded_up(system.size) / Vector::per_register}};
+  std::vector<Stretch> all;
+  for (const auto& [first, last] : system.live) {
+    const Stretch more{first / Vector::per_register, Vector::rounded_up(last) / Vector::per_register};
+    if (!all.empty() && more.first <= all.back().last)
+      all.back().last = more.last;
+    else
+      all.push_back(more);
+  }
+  return all;
 }
 
 template <std::size_t N>
@@ -45,6 +66,7 @@ class Rosenbrock : public Stepper {
   Rosenbrock(const PiecewiseSystem& system, Isa isa)
       : system_(system),
         n_(system.size),
+        stretches_(stretches_of(system)),
         step_(Variants<step>::of(isa)),
         state_within_(Variants<state_within>::of(isa)),
         states_within_(Variants<states_within>::of(isa)),
@@ -56,6 +78,10 @@ class Rosenbrock : public Stepper {
   void try_step(Trial& s, double h) override {
     s.is_solvable = true;
     is_k_known_ = false;
+    if (linearized_at_ == 0) {  // what never changes
+      std::copy_n(s.y.data(), stride(), s.y_new.data());
+      std::copy_n(s.y.data(), stride(), argument_.data());
+    }
     if (s.state_number != linearized_at_) {
       linearized_at_ = s.state_number;
       factorized_for_ = 0;
@@ -108,7 +134,6 @@ class Rosenbrock : public Stepper {
   static_assert(n_own < n_stages);
 
   std::size_t stride() const { return Vector::rounded_up(n_); }
-  std::size_t n_registers() const { return stride() / Vector::per_register; }
 
   /// The last stage is the error, where it is needed.
   double* stage(Trial& s, std::size_t i) { return i + 1 == n_stages ? s.error.data() : u_.data() + i * stride(); }
@@ -145,7 +170,7 @@ class Rosenbrock : public Stepper {
   void form_one_k(const Trial& s) {
     Terms<count_non_zero(tableau.H[R])> terms;
     collect(s, tableau.H[R], 1, terms);
-    combine(n_registers(), k(R), k(R), terms);
+    combine(stretches_, k(R), k(R), terms);
   }
 
   static void step(Rosenbrock& self, Trial& s, double h) { self.take_stages(s, h, std::make_index_sequence<n_stages>()); }
@@ -153,14 +178,14 @@ class Rosenbrock : public Stepper {
   template <std::size_t... I>
   void take_stages(Trial& s, double h, std::index_sequence<I...>) {
     (take_stage<I>(s, h), ...);
-    combine<1>(n_registers(), s.y_new.data(), argument_.data(), {{s.error.data()}, {1.0}});
+    combine<1>(stretches_, s.y_new.data(), argument_.data(), {{s.error.data()}, {1.0}});
   }
 
   template <std::size_t I>
   void take_stage(Trial& s, double h) {
     double* const u = stage(s, I);
     if constexpr (I == 0) {
-      combine<1>(n_registers(), u, s.slope.data(), {{dfdt_.data()}, {h * tableau.d[0]}});
+      combine<1>(stretches_, u, s.slope.data(), {{dfdt_.data()}, {h * tableau.d[0]}});
     } else {
       form_argument<I>(s);
       system_.rhs(s.segment, s.t + tableau.c[I] * h, argument_.view(), {u, n_});
@@ -172,7 +197,7 @@ class Rosenbrock : public Stepper {
         terms.of[n_linear] = dfdt_.data();
         terms.weight[n_linear] = h * tableau.d[I];
       }
-      combine(n_registers(), u, u, terms);
+      combine(stretches_, u, u, terms);
     }
     system_.linear.solve({u, n_});
   }
@@ -182,9 +207,9 @@ class Rosenbrock : public Stepper {
     if constexpr (I < n_own) {
       Terms<count_non_zero(tableau.a[I])> terms;
       collect(s, tableau.a[I], 1, terms);
-      combine(n_registers(), argument_.data(), s.y.data(), terms);
+      combine(stretches_, argument_.data(), s.y.data(), terms);
     } else {
-      combine<1>(n_registers(), argument_.data(), argument_.data(), {{stage(s, I - 1)}, {1.0}});
+      combine<1>(stretches_, argument_.data(), argument_.data(), {{stage(s, I - 1)}, {1.0}});
     }
   }
 
@@ -207,6 +232,7 @@ class Rosenbrock : public Stepper {
 
   const PiecewiseSystem& system_;
   std::size_t n_;
+  std::vector<Stretch> stretches_;
   void (*step_)(Rosenbrock&, Trial&, double);
   void (*state_within_)(Rosenbrock&, const Trial&, double, double*);
   void (*states_within_)(Rosenbrock&, const Trial&, const double*, double*);

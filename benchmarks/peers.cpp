@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/numeric/odeint.hpp>
+#include <boost/version.hpp>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -92,9 +93,9 @@ class Problem {
     const auto number = [](double x) { return fmt::format("{}", x); };
     const auto quoted = [](const std::string& x) { return fmt::format("\"{}\"", x); };
     const auto states = state_entries(scenario_.cohorts.size());
-    return fmt::format("{{\"isa\": \"{}\", \"start_day\": {}, \"times\": {}, \"events\": {},\n\"columns\": {},\n\"cohorts_of_columns\": {},\n"
+    return fmt::format("{{\"isa\": \"{}\", \"compiler\": \"{}\", \"boost\": \"{}\", \"start_day\": {}, \"times\": {}, \"events\": {},\n\"columns\": {},\n\"cohorts_of_columns\": {},\n"
                        "\"states\": {},\n\"atol\": {},\n\"observables\": {},\n\"floors\": {}}}\n",
-                       to_string(best_isa()), scenario_.t_start_d, list(scenario_.output_times_d, number), list(scenario_.timeline.times, number),
+                       to_string(best_isa()), __VERSION__, BOOST_LIB_VERSION, scenario_.t_start_d, list(scenario_.output_times_d, number), list(scenario_.timeline.times, number),
                        list(columns_, [&](const Column& c) { return quoted(c.name); }),
                        list(columns_, [&](const Column& c) { return list(c.cohorts, [](std::size_t k) { return fmt::format("{}", k + 1); }); }),
                        list(states, [&](const StateEntry& s) { return quoted(s.name); }), list(states, [&](const StateEntry& s) { return number(s.atol); }),

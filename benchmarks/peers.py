@@ -1,0 +1,530 @@
+"""Ensembles of nkpk against other solvers of the same equations, at equal delivered error: `make bench`.
+
+    python benchmarks/peers.py [--repeats 5] [--patients 2000] [--without-peers] [--fresh]
+    python benchmarks/peers.py --small --without-peers        # shows that it runs; prints the tables and writes nothing
+
+Writes peers.md, peers.json and peers.png beside this file. What has been measured stays in build/bench: a run that was
+interrupted goes on where it was; another build, other peers or numbers of patients begin anew, and so does --fresh. The peers
+live in build/bench-venv, made here with the pins of peers/requirements.txt.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+BUILD = ROOT / "build"
+PROGRAM = BUILD / "release/benchmarks/nkpk_peers"
+NKPK = BUILD / "release/cli/nkpk"
+VENV = BUILD / "bench-venv"
+REGIMENS = {"radboud-ucb": ["--arm", "high-il2"], "sankoma": []}
+TARGETS = (1e-4, 1e-6)
+STEP = 10**-0.25  # from one tolerance to the next
+
+
+@dataclass(frozen=True)
+class Contestant:
+    name: str
+    server: str  # nkpk, or one of peers/contestant.py
+    method: str
+    most_patients: int  # slow ones run the first few only
+    tolerance: float  # where the search begins
+    atol_factors: tuple[float, ...] = (1.0, 1e-3)  # times the model's absolute tolerances; the faster counts
+    has_defaults: bool = False  # tolerances of its own
+    like: str = ""  # the search begins where this one's ended
+
+    def patients(self, n):
+        return min(n, self.most_patients)
+
+
+OURS, ALONE = "nkpk, packs", "nkpk, one by one"
+STOPS, DENSE = "odeint dopri5, stops at outputs", "odeint dopri5, dense output"
+CVODE, LSODA, RADAU, DIFFRAX = "libRoadRunner, CVODE", "SciPy + numba, LSODA", "SciPy + numba, Radau", "diffrax, Dopri5 on vmap"
+CONTESTANTS = [
+    Contestant(OURS, "nkpk", "packs", 100_000, 1e-5, has_defaults=True),
+    Contestant(ALONE, "nkpk", "alone", 100_000, 1e-5, like=OURS, has_defaults=True),
+    Contestant(STOPS, "nkpk", "stops", 100_000, 1e-6),
+    Contestant(DENSE, "nkpk", "dense", 100_000, 1e-6, like=STOPS),
+    Contestant(CVODE, "roadrunner", "cvode", 100, 1e-7, has_defaults=True),
+    Contestant(LSODA, "scipy", "lsoda", 100, 1e-7, has_defaults=True),
+    Contestant(RADAU, "scipy", "radau", 10, 1e-5, (1.0,), has_defaults=True),
+    Contestant(DIFFRAX, "diffrax", "dopri5", 100, 1e-7, (1e-3,)),
+]
+NAMED = {c.name: c for c in CONTESTANTS}
+
+# (what, nkpk's contestant, others of which the fastest counts, {error: factor}); a missing error has no target
+SPEEDUPS = [
+    ("plain odeint on doubles, 2,000 patients", OURS, (STOPS, DENSE), {1e-4: 25, 1e-6: 10}),
+    ("libRoadRunner", OURS, (CVODE,), {1e-4: 30, 1e-6: 30}),
+    ("SciPy with numba", OURS, (LSODA, RADAU), {1e-4: 100, 1e-6: 100}),
+    ("plain odeint, one patient at a time", ALONE, (STOPS, DENSE), {1e-4: 4, 1e-6: 4}),
+]
+THREADS_TARGET = 1.85
+REASONS = {
+    OURS: "A step of a pack of eight costs 2.8 times that of one patient, and a pack takes 1.3 times the steps: eight lanes are worth 2 to 2.4, "
+    "not 5. Half of the steps lie on the days of the IL-2 doses, where rodas5p gains least on dopri5. Next: fewer and cheaper steps there (an "
+    "integrator of higher stage order for IL-2 and the blood pools, or dopri5 until the last dose), single precision for the LU.",
+    "libRoadRunner": "CVODE is a better peer than expected: variable order and rarely a new Jacobian. Next: as above.",
+    "SciPy with numba": "the target supposed a loop over steps in Python; scipy.integrate.odeint has it compiled, and calls the numba function only. Next: as above.",
+    ALONE: "dopri5 takes 4,000 steps of six slopes, rodas5p 600 to 1,900 steps that cost a Jacobian, an LU, eight slopes and eight solves. Next: "
+    "several stages per register; keeping the LU over steps of equal length.",
+    "threads": "Packs are few at the end of a run, and threads wait for the last. Next: smaller pieces at the end.",
+}
+
+
+class Server:
+    """A process that runs patients, held to one core."""
+
+    def __init__(self, command, core, log):
+        one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+        self.log = open(log, "a")  # noqa: SIM115  (closed with the process)
+        self.process = subprocess.Popen(
+            [str(x) for x in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=os.environ | one,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )  # fmt: skip
+
+    def ask(self, method, rtol, atol_factor, first, count, threads=1, file="-"):
+        print(method, rtol, atol_factor, first, count, threads, file, file=self.process.stdin, flush=True)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line.startswith("{"):
+            raise SystemExit(f"{Path(self.process.args[0]).name} failed: see {self.log.name}")
+        return json.loads(line)
+
+    def run(self, *command, **more):
+        self.ask(*command, **more)
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.log.close()
+
+
+class Store:
+    """What has been measured, a line each; only whole lines count."""
+
+    def __init__(self, path, fresh):
+        self.path = path
+        if fresh:
+            path.unlink(missing_ok=True)
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.known = {json.dumps(line["key"]): line["value"] for line in map(json.loads, lines)}
+
+    def get(self, key, measure):
+        text = json.dumps(key)
+        if text not in self.known:
+            self.known[text] = measure()
+            with self.path.open("a") as file:
+                print(json.dumps({"key": key, "value": self.known[text]}), file=file)
+        return self.known[text]
+
+
+class Race:
+    """One regimen: its patients, reference and servers."""
+
+    def __init__(self, regimen, n, folder, fresh):
+        self.regimen, self.n, self.folder = regimen, n, folder / regimen
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if fresh or not (self.folder / "ready").exists():
+            subprocess.run([PROGRAM, "prepare", ROOT / "params", regimen, str(n), self.folder], check=True)
+            subprocess.run([NKPK, "export", regimen, *REGIMENS[regimen], "--sbml", "--quiet", "--force", "-o", self.folder / "model.xml"], check=True)
+            (self.folder / "ready").touch()
+        self.problem = json.loads((self.folder / "problem.json").read_text())
+        self.floors = np.array(self.problem["floors"])
+        shape = n, len(self.problem["times"]), len(self.problem["observables"])
+        self.reference = np.fromfile(self.folder / "reference.f64").reshape(shape)
+        self.store = Store(self.folder / "measured.jsonl", fresh)
+        self.cores = sorted(os.sched_getaffinity(0))
+        self.servers = {}
+
+    def server(self, kind, core=None):
+        core = self.cores[-1] if core is None else core
+        if (kind, core) not in self.servers:
+            python = [VENV / "bin/python", HERE / "peers/contestant.py", kind, self.folder]
+            command = [PROGRAM, "serve", ROOT / "params", self.regimen, self.n] if kind == "nkpk" else python
+            self.servers[kind, core] = Server(command, core, self.folder / f"{kind}.log")
+        return self.servers[kind, core]
+
+    def close(self):
+        for server in self.servers.values():
+            server.close()
+
+    def error_of(self, values):
+        """The largest relative difference over patients, times and observables; below its smallest reported size an observable's
+        differences count relative to that."""
+        expected = self.reference[: len(values)]
+        difference = np.abs(values - expected) / np.maximum(np.abs(expected), self.floors)
+        difference[np.isnan(expected)] = 0
+        worst = float(difference.max())
+        return worst if math.isfinite(worst) else math.inf
+
+    def delivered(self, c, rtol, atol_factor):
+        """Error and time per patient (us) of one run, not repeated."""
+
+        def measure():
+            n, file = c.patients(self.n), self.folder / "values.f64"
+            answer = self.server(c.server).run(c.method, rtol, atol_factor, 0, n, file=file)
+            values = np.fromfile(file).reshape(n, *self.reference.shape[1:])
+            file.unlink()
+            say(f"{self.regimen}: {c.name} at {rtol}, error {self.error_of(values):.1e}")
+            return {"error": self.error_of(values), "us": 1e6 * answer["cpu_s"] / n, "compile_s": answer.get("compile_s", 0), "steps": answer.get("steps")}
+
+        return self.store.get(["delivered", c.name, rtol, atol_factor], measure)
+
+    def rtol(self, k):
+        return float(f"{STEP**k:.3g}")
+
+    def loosest(self, c, target, factor, k):
+        """The number of the loosest tolerance that delivers the target, from k in both directions; None: there is none."""
+        passes = lambda k: self.delivered(c, self.rtol(k), factor)["error"] < target  # noqa: E731
+        step = 1 if c.like else 2
+        if passes(k):
+            while k > step and passes(k - step):
+                k -= step
+        else:
+            k += step
+            while not passes(k):
+                k += step
+                if self.rtol(k) < 1e-13:
+                    return None
+        return k - 1 if step == 2 and passes(k - 1) else k
+
+    def choose(self, c, target, before):
+        """(rtol, atol_factor) of the cheaper way to the target."""
+        ways = []
+        for factor in c.atol_factors:
+            start = before.get((c.like or c.name, factor)) or round(math.log(c.tolerance, STEP))
+            k = self.loosest(c, target, factor, start)
+            if k is not None:
+                before[c.name, factor] = k
+                ways.append((self.delivered(c, self.rtol(k), factor)["us"], self.rtol(k), factor))
+        return min(ways)[1:] if ways else None
+
+    def confirmation(self, n):
+        """The largest difference between the reference and SciPy's Radau on the first n patients."""
+
+        def measure():
+            file = self.folder / "radau.f64"
+            self.server("scipy").run("radau", 1e-9, 1e-3, 0, n, file=file)
+            return self.error_of(np.fromfile(file).reshape(n, *self.reference.shape[1:]))
+
+        return self.store.get(["confirmation", n], measure)
+
+    def rounds(self, chosen, repeats):
+        """Every contestant at every target, one after the other, and all over again: {(name, target): [us per patient]}."""
+        times = {key: [] for key in chosen}
+        for repeat in range(repeats):
+
+            def measure(repeat=repeat):
+                say(f"{self.regimen}: round {repeat + 1} of {repeats}")
+                return [self._microseconds(NAMED[name], *tolerances) for (name, _), tolerances in chosen.items()]
+
+            for key, us in zip(chosen, self.store.get(["round", repeat, [list(k) for k in chosen]], measure), strict=True):
+                times[key].append(us)
+        return times
+
+    def _microseconds(self, c, rtol, factor):
+        n = c.patients(self.n)
+        return 1e6 * self.server(c.server).run(c.method, rtol, factor, 0, n)["cpu_s"] / n
+
+    def on_all_cores(self, chosen, repeats):
+        """By the clock on the wall, us per patient: {(name, target): [[one core, all cores] of each repeat]}. nkpk by threads, peers by
+        a process on each core."""
+        times = {key: [] for key in chosen if key[0] in (OURS, STOPS, DENSE, CVODE, LSODA)}
+        for repeat in range(repeats):
+
+            def measure(repeat=repeat):
+                say(f"{self.regimen}: all cores, round {repeat + 1} of {repeats}")
+                return [self._walls(NAMED[name], *chosen[name, target]) for name, target in times]
+
+            for key, walls in zip(times, self.store.get(["all cores", repeat, [list(k) for k in times]], measure), strict=True):
+                times[key].append(walls)
+        return times
+
+    def _walls(self, c, rtol, factor):
+        n, one = c.patients(self.n), self.server(c.server)
+        alone = one.run(c.method, rtol, factor, 0, n)["wall_s"]
+        if c.name == OURS:
+            os.sched_setaffinity(one.process.pid, self.cores)
+            together = one.run(c.method, rtol, factor, 0, n, threads=len(self.cores))["wall_s"]
+            os.sched_setaffinity(one.process.pid, {self.cores[-1]})
+        else:
+            crew = [self.server(c.server, core) for core in self.cores]
+            shares = np.array_split(np.arange(n), len(crew))
+            for server in crew:
+                server.run(c.method, rtol, factor, 0, 1)  # warm
+            for server, share in zip(crew, shares, strict=True):
+                server.ask(c.method, rtol, factor, share[0], len(share))
+            together = max([server.answer()["wall_s"] for server in crew])
+        return [1e6 * alone / n, 1e6 * together / n]
+
+
+def say(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def make_environment():
+    """build/bench-venv with the pinned peers; nothing is done when it is there."""
+    wanted = HERE / "peers/requirements.txt"
+    stamp = VENV / "requirements.txt"
+    if stamp.exists() and stamp.read_text() == wanted.read_text():
+        return
+    print("making build/bench-venv (some minutes)", file=sys.stderr)
+    shutil.rmtree(VENV, ignore_errors=True)
+    with (BUILD / "bench-venv.log").open("w") as log:
+        for command in (
+            [os.environ.get("PYTHON", "/usr/bin/python3"), "-m", "venv", VENV],
+            [VENV / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--prefer-binary", "-r", wanted],
+        ):
+            if subprocess.run(command, stdout=log, stderr=log, check=False).returncode:
+                raise SystemExit(f"build/bench-venv cannot be made: see {log.name}; --without-peers runs nkpk and odeint alone")
+    stamp.write_text(wanted.read_text())
+
+
+def race(regimen, arguments, folder, peers):
+    """All that is measured of one regimen."""
+    one = Race(regimen, arguments.patients, folder, arguments.fresh)
+    try:
+        field = [c for c in CONTESTANTS if c.server == "nkpk" or peers]
+        result = {"isa": one.problem["isa"], "compiler": one.problem["compiler"], "boost": one.problem["boost"]}
+        result["confirmation"] = one.confirmation(min(20, arguments.patients)) if peers else None
+        result["defaults"] = {}
+        for c in field:
+            if c.has_defaults:
+                rtol = 1e-6 if c.server == "nkpk" else "default"
+                result["defaults"][c.name] = one.delivered(c, rtol, 1.0)["error"]
+        before, chosen = {}, {}
+        for target in TARGETS:
+            for c in field:
+                if found := one.choose(c, target, before):
+                    chosen[c.name, target] = found
+        times, walls = one.rounds(chosen, arguments.repeats), one.on_all_cores(chosen, arguments.repeats)
+        result["rows"] = [row(one, key, chosen[key], times[key], walls.get(key)) for key in chosen]
+        result["ladder"] = [{"name": k[1], "rtol": k[2], "atol_factor": k[3], **v} for k, v in ((json.loads(k), v) for k, v in one.store.known.items()) if k[0] == "delivered"]
+        return result
+    finally:
+        one.close()
+
+
+def row(one, key, tolerances, times, walls):
+    name, target = key
+    rtol, factor = tolerances
+    known = one.delivered(NAMED[name], rtol, factor)
+    made = {"name": name, "target": target, "patients": NAMED[name].patients(one.n), "rtol": rtol, "atol_factor": factor, **known}
+    made |= {"us": statistics.median(times), "us_min": min(times), "us_max": max(times)}
+    if walls:
+        made |= {"wall_one_us": statistics.median(w[0] for w in walls), "wall_all_us": statistics.median(w[1] for w in walls)}
+        made["times_faster_on_all"] = statistics.median(w[0] / w[1] for w in walls)
+    return made
+
+
+def find(result, name, target):
+    return next((r for r in result["rows"] if r["name"] == name and r["target"] == target), None)
+
+
+def number(x, digits=3):
+    """Three significant digits, in full."""
+    return f"{float(f'{x:.{digits}g}'):,.10g}"
+
+
+def table(results, target):
+    lines = ["| regimen | contestant | patients | relative tolerance | delivered error | us per patient and core (least, most) | times nkpk | all cores, wall | compiling, s |",
+             "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
+    for regimen, result in results.items():
+        ours = find(result, OURS, target)
+        for name in dict.fromkeys([c.name for c in CONTESTANTS]):
+            r = find(result, name, target)
+            if r is None:
+                if any(x["name"] == name for x in result["ladder"]):
+                    lines.append(f"| {regimen} | {name} | | | not reached | | | | |")
+                continue
+            factor = "" if r["atol_factor"] == 1 else f", atol x {r['atol_factor']:g}"
+            times = number(r["us"] / ours["us"]) if ours else "-"
+            walls = number(r["wall_all_us"]) if "wall_all_us" in r else ""
+            compiling = f"{r['compile_s']:.1f}" if r["compile_s"] else ""
+            lines.append(f"| {regimen} | {name} | {r['patients']:,} | {r['rtol']:.2g}{factor} | {r['error']:.1e} | {number(r['us'])} ({number(r['us_min'])}, "
+                         f"{number(r['us_max'])}) | {times} | {walls} | {compiling} |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def targets(results):
+    """What was wanted, what is reached, and the keys of the reasons for what is not."""
+    rows, missed = [], set()
+    for title, mine, others, factors in SPEEDUPS:
+        for target, factor in factors.items():
+            found = {}
+            for regimen, result in results.items():
+                ours, peers = find(result, mine, target), [r for name in others if (r := find(result, name, target))]
+                if ours and peers:
+                    found[regimen] = min(r["us"] for r in peers) / ours["us"]
+            if found:
+                rows.append({"what": title, "error": target, "wanted": factor, "found": found})
+                if min(found.values()) < factor:
+                    missed |= {mine, title} & set(REASONS)
+    for target in TARGETS:
+        found = {regimen: r["times_faster_on_all"] for regimen, result in results.items() if (r := find(result, OURS, target)) and "times_faster_on_all" in r}
+        if found and len(os.sched_getaffinity(0)) == 2:
+            rows.append({"what": "2 threads against one, wall", "error": target, "wanted": THREADS_TARGET, "found": found})
+            if min(found.values()) < THREADS_TARGET:
+                missed.add("threads")
+    return rows, missed
+
+
+def targets_table(results):
+    rows, missed = targets(results)
+    lines = ["| times faster than | error below | wanted | " + " | ".join(results) + " | |", "| --- | ---: | ---: |" + " ---: |" * len(results) + " --- |"]
+    for r in rows:
+        cells = " | ".join(number(r["found"][name]) if name in r["found"] else "-" for name in results)
+        lines.append(f"| {r['what']} | {r['error']:.0e} | {r['wanted']} | {cells} | {'reached' if min(r['found'].values()) >= r['wanted'] else 'missed'} |")
+    if missed:
+        lines += ["", "Missed, why, and what comes next:", ""]
+        titles = {OURS: "packs", ALONE: "one patient", "threads": "threads"}
+        lines += [f"- {titles.get(key, key)}: {reason}" for key, reason in REASONS.items() if key in missed]
+    return "\n".join(lines)
+
+
+def defaults_table(results):
+    names = list(dict.fromkeys(name for result in results.values() for name in result["defaults"]))
+    lines = ["| error at its own default tolerances | " + " | ".join(results) + " |", "| --- |" + " ---: |" * len(results)]
+    for name in names:
+        cells = []
+        for result in results.values():
+            error = result["defaults"].get(name)
+            cells.append("-" if error is None else f"{error:.1e}" + (f", misses 1e-4 by {number(error / 1e-4, 2)} times" if error > 1e-4 else ""))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def machine():
+    model = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {"processor": model[0] if model else platform.machine(), "cores": len(os.sched_getaffinity(0)), "load_at_start": round(os.getloadavg()[0], 1)}
+
+
+def page(found):
+    results, m, settings = found["regimens"], found["machine"], found["settings"]
+    any_result = next(iter(results.values()))
+    pins = [line for line in (HERE / "peers/requirements.txt").read_text().split() if "==" in line] if settings["peers"] else []
+    confirmed = ", ".join(f"{r['confirmation']:.1e} ({name})" for name, r in results.items() if r["confirmation"] is not None)
+    alone = "" if m["load_at_start"] < 0.3 else " **Not alone on the machine: indicative only.**"
+    text = f"""# Ensembles against other solvers, at equal delivered error
+
+Written by `make bench` (`benchmarks/peers.py`); numbers in full in peers.json.
+
+{settings["patients"]:,} virtual patients of `radboud-ucb` high-il2 and of `sankoma`, full model, first conditioning day to day 90, daily output and event times,
+all {len(any_result["rows"]) and settings["observables"]} observables; parameters drawn log-normally with the spreads of the parameter files, the same numbers for every contestant. Slow ones run the first of
+them only: their worst patient is the worst of fewer, which favours them.
+
+- **Error**: the largest relative difference from the reference over all patients, times and observables; below its smallest reported size (the limits of
+  quantification of `params/observables.toml`, 0.01 % for chimerism, 1e-3 for the fold of IL-15, a day at that limit for the area) relative to that.
+- **Reference**: the full system of differential equations by fehlberg78 at rtol 1e-11, atol a ten-thousandth of the model's.
+  {"SciPy's Radau at 1e-9 on the exported SBML differs from it on 20 patients by " + confirmed + "." if confirmed else "Not confirmed in this run: without peers."}
+- **Tolerances**: each contestant at its own loosest that delivers the error, in steps of a quarter of a decade; absolute tolerances state by state, the model's own or a
+  thousandth of them ("atol x"), whichever is faster.
+- **Time**: processor time held to one core, median of {settings["repeats"]} rounds in which all contestants take turns. The clock starts with parameters in memory and stops with
+  observables in memory: constants, doses, sorting, packing and assembly of results are inside, compiling is not. All cores: by the clock on the wall, nkpk by
+  threads, others by one process a core.
+- **odeint** is Boost.Odeint's dopri5 on arrays of doubles with nkpk's own right-hand side, compiled with the same flags; the faster of dense output and stopping at
+  outputs counts. **libRoadRunner** runs the SBML with its own optimised CVODE. **SciPy** runs right-hand sides that numba compiled from the same SBML: LSODA through
+  scipy.integrate.odeint, Radau through solve_ivp. **diffrax** has all patients in one vmap, in steps of their own in one loop. Debian's SUNDIALS takes no part.
+- Machine: {m["processor"]}, {m["cores"]} cores, {any_result["isa"]}, load {m["load_at_start"]} at the start.{alone} GCC {any_result["compiler"]}, Boost {any_result["boost"]}, {", ".join(pins) or "no peers"}.
+
+## Targets
+
+{targets_table(results)}
+
+## Error below 1e-4
+
+{table(results, 1e-4)}
+
+## Error below 1e-6
+
+{table(results, 1e-6)}
+
+## Default tolerances
+
+{defaults_table(results)}
+
+![Work against delivered error](peers.png)
+"""
+    return text
+
+
+def picture(results, path):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(results), figsize=(12, 5), sharex=True, sharey=True, constrained_layout=True)
+    names = [c.name for c in CONTESTANTS]
+    for axis, (regimen, result) in zip(axes, results.items(), strict=True):
+        for k, name in enumerate(names):
+            # one line: the absolute tolerances that were chosen
+            factors = {r["atol_factor"] for r in result["rows"] if r["name"] == name}
+            points = sorted((r["rtol"], r["error"], r["us"]) for r in result["ladder"] if r["name"] == name and r["rtol"] != "default" and r["atol_factor"] in factors)
+            axis.plot([p[1] for p in points], [p[2] for p in points], "-", lw=1, color=f"C{k}", alpha=0.5)
+            chosen = [r for r in result["rows"] if r["name"] == name]
+            axis.plot([r["error"] for r in chosen], [r["us"] for r in chosen], "o", ms=5, color=f"C{k}", label=name)
+        for target in TARGETS:
+            axis.axvline(target, color="0.5", lw=0.8, ls=":")
+        axis.set(xscale="log", yscale="log", title=regimen, xlabel="largest relative error of any observable and patient")
+        axis.grid(alpha=0.25)
+    axes[0].set(ylabel="one patient, one core [µs]", xlim=(1e-2, 1e-8))
+    axes[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.savefig(path, dpi=130)
+
+
+def settings_key(arguments):
+    """Another program, other peers, other patients: other measurements."""
+    digest = hashlib.sha256(PROGRAM.read_bytes())
+    for path in sorted((HERE / "peers").glob("*.*")):
+        digest.update(path.read_bytes())
+    return f"{digest.hexdigest()[:12]}-{arguments.patients}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--patients", type=int, default=2000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--small", action="store_true", help="few patients, one repeat; prints the tables and writes nothing")
+    parser.add_argument("--without-peers", action="store_true", help="nkpk and odeint only")
+    parser.add_argument("--fresh", action="store_true", help="forget what has been measured")
+    arguments = parser.parse_args()
+    if arguments.small:
+        arguments.patients, arguments.repeats = 32, 1
+    m, start = machine(), time.perf_counter()
+    if not arguments.without_peers:
+        make_environment()
+    folder = BUILD / "bench" / settings_key(arguments)
+    results = {regimen: race(regimen, arguments, folder, not arguments.without_peers) for regimen in REGIMENS}
+    observables = len(json.loads((folder / "sankoma/problem.json").read_text())["observables"])
+    settings = {"patients": arguments.patients, "repeats": arguments.repeats, "peers": not arguments.without_peers, "observables": observables}
+    found = {"machine": m, "settings": settings, "regimens": results}
+    say("")
+    if arguments.small:
+        print(f"{targets_table(results)}\n\n{table(results, 1e-4)}\n\n{table(results, 1e-6)}\n\n{defaults_table(results)}")
+        return
+    (HERE / "peers.json").write_text(json.dumps(found | {"targets": targets(results)[0]}, indent=1) + "\n")
+    (HERE / "peers.md").write_text(page(found))
+    picture(results, HERE / "peers.png")
+    print(f"benchmarks/peers.md, .json and .png are written after {(time.perf_counter() - start) / 60:.0f} minutes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

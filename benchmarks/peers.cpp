@@ -3,7 +3,7 @@
 //   nkpk_peers prepare PARAMS REGIMEN N FOLDER   writes problem.json, parameters.f64 and reference.f64, row-major doubles
 //   nkpk_peers serve   PARAMS REGIMEN N          reads commands "METHOD RTOL ATOL_FACTOR FIRST COUNT THREADS FILE", answers each with JSON
 //
-// METHOD: packs (simulate_ensemble), alone (rodas5p on doubles, patient by patient), stops and dense (odeint's dopri5, its steps ending
+// METHOD: packs (simulate_ensemble), alone (auto on doubles, patient by patient), reference (fehlberg78), stops and dense (odeint's dopri5, its steps ending
 // at outputs or its dense output). FILE gets the values [COUNT x n_times x n_observables]; "-": nothing is written.
 // The clock starts with the patients' parameters in memory and stops with their observables in memory.
 #include <fmt/format.h>
@@ -55,8 +55,7 @@ struct Tolerances {
   template <class Algebra, class State, class Slope, class Error>
   double error(Algebra&, const State& x, const Slope& slope, Error& e, double h) const {
     double worst = 0;
-    for (std::size_t i = 0; i < x.size(); ++i)
-      worst = std::max(worst, std::abs(e[i]) / (factor * atol[i] + rtol * (std::abs(x[i]) + std::abs(h * slope[i]))));
+    for (std::size_t i = 0; i < x.size(); ++i) worst = std::max(worst, std::abs(e[i]) / (factor * atol[i] + rtol * (std::abs(x[i]) + std::abs(h * slope[i]))));
     return worst;
   }
 };
@@ -75,8 +74,8 @@ class Problem {
   Results run(const Command& c) const {
     if (c.count == 0 || (c.first + c.count) * columns_.size() > rows_.size()) throw std::invalid_argument("no such patients");
     if (c.method == "packs") return packs(c);
-    if (c.method == "alone") return one_by_one(c, [&](auto&&... a) { return with_rodas5p(c, a...); });
-    if (c.method == "reference") return one_by_one(c, [&](auto&&... a) { return with_fehlberg(c, a...); });
+    if (c.method == "alone") return one_by_one(c, [&](auto&&... a) { return with_nkpk("auto", c, a...); });
+    if (c.method == "reference") return one_by_one(c, [&](auto&&... a) { return with_nkpk("fehlberg78", c, a...); });
     if (c.method != "stops" && c.method != "dense") throw std::invalid_argument("no such method: " + c.method);
     if (scenario_.cohorts.size() == 1) return one_by_one(c, [&](auto&&... a) { return with_odeint<at::cohort(1)>(c, a...); });
     if (scenario_.cohorts.size() == 2) return one_by_one(c, [&](auto&&... a) { return with_odeint<at::cohort(2)>(c, a...); });
@@ -93,13 +92,15 @@ class Problem {
     const auto number = [](double x) { return fmt::format("{}", x); };
     const auto quoted = [](const std::string& x) { return fmt::format("\"{}\"", x); };
     const auto states = state_entries(scenario_.cohorts.size());
-    return fmt::format("{{\"isa\": \"{}\", \"compiler\": \"{}\", \"boost\": \"{}\", \"start_day\": {}, \"times\": {}, \"events\": {},\n\"columns\": {},\n\"cohorts_of_columns\": {},\n"
-                       "\"states\": {},\n\"atol\": {},\n\"observables\": {},\n\"floors\": {}}}\n",
-                       to_string(best_isa()), __VERSION__, BOOST_LIB_VERSION, scenario_.t_start_d, list(scenario_.output_times_d, number), list(scenario_.timeline.times, number),
-                       list(columns_, [&](const Column& c) { return quoted(c.name); }),
-                       list(columns_, [&](const Column& c) { return list(c.cohorts, [](std::size_t k) { return fmt::format("{}", k + 1); }); }),
-                       list(states, [&](const StateEntry& s) { return quoted(s.name); }), list(states, [&](const StateEntry& s) { return number(s.atol); }),
-                       list(names_, quoted), list(floors_, number));
+    return fmt::format(
+        "{{\"isa\": \"{}\", \"compiler\": \"{}\", \"boost\": \"{}\", \"start_day\": {}, \"times\": {}, \"events\": {},\n\"columns\": "
+        "{},\n\"cohorts_of_columns\": {},\n"
+        "\"states\": {},\n\"atol\": {},\n\"observables\": {},\n\"floors\": {}}}\n",
+        to_string(best_isa()), __VERSION__, BOOST_LIB_VERSION, scenario_.t_start_d, list(scenario_.output_times_d, number),
+        list(scenario_.timeline.times, number), list(columns_, [&](const Column& c) { return quoted(c.name); }),
+        list(columns_, [&](const Column& c) { return list(c.cohorts, [](std::size_t k) { return fmt::format("{}", k + 1); }); }),
+        list(states, [&](const StateEntry& s) { return quoted(s.name); }), list(states, [&](const StateEntry& s) { return number(s.atol); }),
+        list(names_, quoted), list(floors_, number));
   }
   const std::vector<double>& rows() const { return rows_; }
 
@@ -199,14 +200,6 @@ class Problem {
     r.failed += solution.status != Status::ok;
     states = std::move(solution.states);
   }
-  template <class... Arguments>
-  void with_rodas5p(const Command& c, Arguments&&... a) const {
-    with_nkpk("auto", c, a...);
-  }
-  template <class... Arguments>
-  void with_fehlberg(const Command& c, Arguments&&... a) const {
-    with_nkpk("fehlberg78", c, a...);
-  }
 
   /// N states in an array of that length, which odeint's loops like best; a new stepper in each segment, so that no slope outlives an event.
   template <std::size_t N>
@@ -225,16 +218,13 @@ class Problem {
     std::vector<double> times;
     double t = scenario_.t_start_d;
     for (std::size_t segment = 0; next < outputs.size(); ++segment) {
-      const bool is_last = segment == system.event_times.size();
+      const bool is_last = segment == system.event_times.size() || system.event_times[segment] > outputs.back();
       const double end = is_last ? outputs.back() : system.event_times[segment];
       if (end > t) {
-        const std::size_t first = next;
+        while (outputs[next] <= t) record(next++);
+        std::size_t place = next;
         times.assign(1, t);
-        for (; next < outputs.size() && (outputs[next] < end || is_last); ++next)
-          if (outputs[next] > t) times.push_back(outputs[next]);
-          else record(next);
-        std::size_t place = next - (times.size() - 1);
-        if (place < first) throw std::logic_error("outputs are lost");
+        for (; next < outputs.size() && (outputs[next] < end || is_last); ++next) times.push_back(outputs[next]);
         if (times.back() < end) times.push_back(end);
         const auto rhs = [&](const State& x, State& dx, double at) { system.rhs(segment, at, {x.data(), N}, {dx.data(), N}); };
         const auto observe = [&](const State& x, double at) {
@@ -243,7 +233,8 @@ class Problem {
         };
         State x = y;
         if (c.method == "dense") {
-          r.steps += odeint::integrate_times(odeint::dense_output_runge_kutta<Controlled>(controlled), rhs, x, times.begin(), times.end(), first_step_d, observe);
+          r.steps +=
+              odeint::integrate_times(odeint::dense_output_runge_kutta<Controlled>(controlled), rhs, x, times.begin(), times.end(), first_step_d, observe);
         } else {
           r.steps += odeint::integrate_times(controlled, rhs, x, times.begin(), times.end(), first_step_d, observe);
         }
@@ -283,14 +274,16 @@ void serve(const Problem& problem) {
   std::string line;
   while (std::getline(std::cin, line)) {
     Command c;
-    if (!(std::istringstream(line) >> c.method >> c.rtol >> c.atol_factor >> c.first >> c.count >> c.threads >> c.file)) throw std::invalid_argument("bad command: " + line);
+    if (!(std::istringstream(line) >> c.method >> c.rtol >> c.atol_factor >> c.first >> c.count >> c.threads >> c.file))
+      throw std::invalid_argument("bad command: " + line);
     const auto wall = std::chrono::steady_clock::now();
     const std::clock_t cpu = std::clock();
     const Results r = problem.run(c);
     const double cpu_s = static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC;
     const double wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
     if (c.file != "-") write(c.file, r.values);
-    fmt::print("{{\"cpu_s\": {}, \"wall_s\": {}, \"steps\": {}, \"failed\": {}}}\n", cpu_s, wall_s, static_cast<double>(r.steps) / static_cast<double>(c.count), r.failed);
+    fmt::print("{{\"cpu_s\": {}, \"wall_s\": {}, \"steps\": {}, \"failed\": {}}}\n", cpu_s, wall_s, static_cast<double>(r.steps) / static_cast<double>(c.count),
+               r.failed);
     std::fflush(stdout);
   }
 }
@@ -303,8 +296,10 @@ int main(int argc, char** argv) try {
     return fmt::print(stderr, "usage: nkpk_peers prepare PARAMS REGIMEN N FOLDER | nkpk_peers serve PARAMS REGIMEN N\n"), 2;
   const std::size_t n = std::stoul(a[3]);
   const Problem problem(a[1], a[2], n);
-  if (a[0] == "prepare") prepare_files(problem, n, a[4]);
-  else serve(problem);
+  if (a[0] == "prepare")
+    prepare_files(problem, n, a[4]);
+  else
+    serve(problem);
   return 0;
 } catch (const std::exception& error) {
   return fmt::print(stderr, "nkpk_peers: {}\n", error.what()), 1;

@@ -7,6 +7,7 @@ patients' parameters in memory and stops with all observables in memory; compili
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -40,14 +41,15 @@ class Problem:
 
 
 class Patients:
-    """The export compiled by numba, and each patient's numbers."""
+    """The export, compiled by numba unless another decorator is given, and each patient's numbers."""
 
-    def __init__(self, problem):
-        import numba
+    def __init__(self, problem, compiled=None):
         from sbml_code import Model
 
+        if compiled is None:
+            from numba import njit as compiled
         self.model = Model(problem.sbml, problem.states, problem.observables)
-        self.setup, self.rates, self.observe, self.jump = self.model.functions(numba.njit)
+        self.setup, self.rates, self.observe, self.jump = self.model.functions(compiled)
         self.places = [self.model.constants.index(name) for name, _ in problem.ids]
         self.rows = problem.parameters[:, [column for _, column in problem.ids]]
 
@@ -95,8 +97,8 @@ class RoadRunner:
 class SciPy:
     """LSODA through scipy.integrate.odeint, whose loop over the steps is compiled, and solve_ivp's Radau; right-hand side by numba."""
 
-    def __init__(self, problem):
-        self.problem, self.patients = problem, Patients(problem)
+    def __init__(self, problem, compiled=None):
+        self.problem, self.patients = problem, Patients(problem, compiled)
         self.segments = list(problem.segments([t for t, _ in self.patients.model.events]))
 
     def run(self, method, rtol, atol_factor, patients):
@@ -191,6 +193,8 @@ class Diffrax:
 
 def main():
     kind, folder = sys.argv[1], Path(sys.argv[2])
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries write warnings to standard output
     problem = Problem(folder)
     start = time.perf_counter()
     peer = {"roadrunner": RoadRunner, "scipy": SciPy, "diffrax": Diffrax}[kind](problem)
@@ -211,7 +215,7 @@ def main():
         answer = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall, "compile_s": compile_s}
         if file != "-":
             np.array(values).tofile(file)
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

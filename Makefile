@@ -1,6 +1,6 @@
 # Fronts for scripts/; `make` alone lists the targets. Nothing has to be run before any of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel mutants clean
+.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel mutants bench clean
 
 # Modules of another Python must not leak into .venv.
 unexport PYTHONPATH PYTHONHOME
@@ -37,6 +37,9 @@ test-wheel: setup     ## pip install into an empty environment, then import and 
 
 mutants: build        ## break the code in 43 ways; each must turn a test red (about half an hour; resumable)
 	@$(py) tests/mutants/run_mutants.py
+
+bench: build         ## ensembles against other solvers into benchmarks/peers.*; makes build/bench-venv (about half an hour; resumable)
+	@$(py) benchmarks/peers.py
 
 clean:                ## remove what the build made; .venv and results/ stay
 	rm -rf build python/nkpk/_core*.so .pytest_cache .hypothesis

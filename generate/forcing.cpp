@@ -58,8 +58,7 @@ class Header {
            "namespace nkpk {\n\n"
            "/// Nodes between which changes pass on: constants, signals, rates. Those of cohort k are own(k, ...).\n"
            "namespace forcing_nodes {\n"
-        << "inline constexpr std::size_t n_shared = " << n_shared << ", n_own = " << n_own << ", n_core_entries = " << n_core_ << ", n_cohort_entries = " << n_cohort_
-        << ";\n"
+        << "inline constexpr std::size_t n_shared = " << n_shared << ", n_own = " << n_own << ", n_core_entries = " << n_core_ << ";\n"
            "inline constexpr std::size_t own(std::size_t cohort, std::size_t i) { return n_shared + n_own * cohort + i; }\n"
            "inline constexpr std::size_t count(std::size_t n_cohorts) { return own(n_cohorts, 0); }\n"
            "/// Of the rate of a state.\n"
@@ -67,17 +66,13 @@ class Header {
         << " + state;\n"
            "  const std::size_t i = state - at::infused_nk;\n"
         << "  return own(i / InfusedNk::states_per_cohort, " << names_.cohort.size() << " + i % InfusedNk::states_per_cohort);\n}\n"
-        << "}  // namespace forcing_nodes\n\n"
-           "/// One entry for each link.\n"
-           "template <class T>\nstruct ForcingEntries {\n"
-        << "  std::array<T, forcing_nodes::n_core_entries> core{};\n  std::array<std::array<T, forcing_nodes::n_cohort_entries>, InfusedNk::max_cohorts> cohort{};\n};\n\n";
+        << "}  // namespace forcing_nodes\n\n";
     out << "/// An entry to compute: those of the core, then those of cohorts.\n"
            "struct ForcingEntry {\n  std::size_t number, cohort;\n};\n\n";
-    for (const Entry& entry : of_core_) function_.add_single(false, entry.module, entry.target, entry.value);
-    for (const Entry& entry : of_cohorts_) function_.add_single(true, entry.module, entry.target, entry.value);
-    out << function_.text("/// Those entries at (t, y) that are wanted. Those of mechanisms that are off stay as they are: zero.\n",
-                          "std::span<const ForcingEntry> wanted, ForcingEntries<T>& __restrict entries", "  auto& e = entries.core;\n",
-                          "    auto& ek = entries.cohort[i];\n");
+    for (const Entry& entry : of_core_) function_.add_single(false, entry.module, "*entry", entry.value);
+    for (const Entry& entry : of_cohorts_) function_.add_single(true, entry.module, "*entry", entry.value);
+    out << function_.text("/// The entries at (t, y) that are wanted, one behind the other; of mechanisms that are off they are 0.\n",
+                          "std::span<const ForcingEntry> wanted, T* __restrict entry", "  --entry;\n", "");
     out << "/// Visits the constants as v(node, value).\n"
            "template <class T, class V>\nvoid visit_forcing_constants(const Constants<T>& c, V&& v) {\n";
     for (std::size_t i = 0; i < names_.core.size(); ++i) out << "  v(std::size_t(" << i << "), " << names_.core[i] << ");\n";
@@ -105,7 +100,7 @@ class Header {
       const Node& start = node_.at(variable);
       const bool own = block == Function::loop;
       const std::string index = std::to_string(own ? n_cohort_++ : n_core_++);
-      (own ? of_cohorts_ : of_core_).push_back({block == always ? no_module : block, (own ? "ek[" : "e[") + index + "]", slope});
+      (own ? of_cohorts_ : of_core_).push_back({block == always ? no_module : block, slope});
       const std::string line = "v(" + name(to) + ", " + name(start) + ", e(" + (own ? "k, " : "") + index + "));\n";
       links_ += own ? "  for (std::size_t k = 0; k < n_cohorts; ++k) " + line : "  " + line;
     }
@@ -115,7 +110,6 @@ class Header {
   ConstantNames names_;
   struct Entry {
     int module;
-    std::string target;
     Symbol value;
   };
   std::vector<Entry> of_core_, of_cohorts_;

@@ -127,13 +127,13 @@ class Function {
   }
 
   std::string singles(const std::string& head, const std::string& cohort_start) const {
-    std::string text = "  for (const auto& [number, i] : wanted) switch (number) {\n";
+    std::string text = "  for (const auto& [number, i] : wanted) {\n  *++entry = T(0.0);\n  switch (number) {\n";
     for (std::size_t n = 0; n < singles_.size(); ++n) {
       const int block = Writer::single + static_cast<int>(n);
-      text += "  case " + std::to_string(n) + ": {\n" + (singles_[n] ? head + cohort_start : std::string()) + writer_.own_definitions(block, {-1, publish_loop, derive_block}, "    ") + assignments(block) +
-              "    break;\n  }\n";
+      text += "  case " + std::to_string(n) + ": {\n" + (singles_[n] ? head + cohort_start : std::string()) +
+              writer_.own_definitions(block, {-1, publish_loop, derive_block}, "    ") + assignments(block) + "    break;\n  }\n";
     }
-    return text + "  }\n";
+    return text + "  }\n  }\n";
   }
 
   const Equations& equations_;

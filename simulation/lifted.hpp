@@ -25,6 +25,7 @@ class Lifted {
       if (live_.empty() || first > live_.back().second + shortest_gap) live_.emplace_back(first, first);
       live_.back().second = place;
     }
+    if (live_.size() == 1 && live_[0].first + place <= live_[0].second + shortest_gap) live_.clear();  // all, as good as
   }
   Lifted(const Lifted&) = delete;
   Lifted& operator=(const Lifted&) = delete;

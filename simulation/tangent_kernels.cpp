@@ -38,7 +38,7 @@ struct Moments {
   static constexpr std::size_t n_packs = TangentArithmetic::moments / W;
   using P = Pack<W>;
   Moments(const Constants<double>& constants, const ForcingPlan& forcing_plan)
-      : c(constants), plan(forcing_plan), q(constants), q_forcing(constants), y(constants.n_states()), dfdt(y.size()) {
+      : c(constants), plan(forcing_plan), q(constants), q_forcing(constants), y(constants.n_states()), dfdt(y.size()), entries(plan.entries.size()) {
     for (auto& of_pack : numbers) {
       for (const double x : plan.constants) of_pack.emplace_back(x);
       of_pack.resize(plan.constants.size() + plan.rows.size());
@@ -51,7 +51,7 @@ struct Moments {
   ConstantsOf_forcing<double> q_forcing;
   std::vector<P> y, dfdt;
   std::array<SparseMatrix<P>, n_packs> jacobian, factors;
-  ForcingEntries<P> entries;
+  std::vector<P> entries;  ///< of the plan
   std::array<std::vector<P>, n_packs> numbers;  ///< of the plan
 
   void take(const ModuleSet& on, const Windows& w, std::span<const double, TangentArithmetic::moments> t, std::span<const double> all) {
@@ -60,7 +60,7 @@ struct Moments {
       load<P>(t.subspan(p * W, W), {&when, 1});
       for (std::size_t i = 0; i < y.size(); ++i) load<P>(all.subspan(i * TangentArithmetic::moments + p * W, W), {&y[i], 1});
       nkpk::linearize(c, q, on, w, when, y.data(), jacobian[p], dfdt.data());
-      forcing(c, q_forcing, on, w, when, y.data(), plan.entries, entries);
+      forcing(c, q_forcing, on, w, when, y.data(), plan.entries, entries.data());
       pass_on(p);
     }
   }
@@ -69,12 +69,9 @@ struct Moments {
     P* to = x + plan.constants.size();
     for (const ForcingPlan::Row& row : plan.rows) {
       P sum{};
-      for (std::uint32_t i = row.first; i < row.last; ++i) sum += entry(plan.entries[plan.terms[i].entry]) * x[plan.terms[i].from];
+      for (std::uint32_t i = row.first; i < row.last; ++i) sum += entries[plan.terms[i].entry] * x[plan.terms[i].from];
       *to++ = sum;
     }
-  }
-  const P& entry(const ForcingEntry& e) const {
-    return e.number < entries.core.size() ? entries.core[e.number] : entries.cohort[e.cohort][e.number - entries.core.size()];
   }
   void factorize_all(const ModuleSet& on, double shift) {
     for (std::size_t p = 0; p < n_packs; ++p) nkpk::factorize(on, c.n_cohorts(), shift, jacobian[p], factors[p]);

@@ -22,37 +22,45 @@ struct Terms {
   std::array<double, N> weight{};
 };
 
-/// Whole registers [first, last) of a vector.
+/// Whole registers of a vector.
 struct Stretch {
-  std::size_t first, last;
+  std::size_t first, count;
+};
+
+/// The stretches that hold what ever changes. One, mostly: apart from the others it costs no loop over them.
+struct Stretches {
+  Stretch one;
+  std::vector<Stretch> others;
+
+  explicit Stretches(const PiecewiseSystem& system) : one{0, Vector::rounded_up(system.size) / Vector::per_register} {
+    std::vector<Stretch> all;
+    for (const auto& [first, last] : system.live) {
+      const std::size_t begin = first / Vector::per_register, end = Vector::rounded_up(last) / Vector::per_register;
+      if (all.empty() || begin > all.back().first + all.back().count) all.push_back({begin, 0});
+      all.back().count = end - all.back().first;
+    }
+    if (all.empty()) return;
+    one = all.front();
+    others.assign(all.begin() + 1, all.end());
+  }
 };
 
 /// out = start + sum_j weight_j of_j, added in the order of j; out may be start, and is apart from all others.
 template <std::size_t N>
-void combine(std::span<const Stretch> stretches, double* out, const double* start, const Terms<N>& terms) {
-  for (const auto& [first, last] : stretches) {
-    // no component reads another
+void combine(const Stretch& stretch, double* out, const double* start, const Terms<N>& terms) {
+  const std::size_t skipped = stretch.first * Vector::per_register, n = stretch.count * Vector::per_register;
+  // no component reads another
 #pragma GCC ivdep
-    for (std::size_t k = first * Vector::per_register; k < last * Vector::per_register; ++k) {
-      double sum = std::assume_aligned<Vector::alignment>(start)[k];
-      for (std::size_t j = 0; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j])[k];
-      std::assume_aligned<Vector::alignment>(out)[k] = sum;
-    }
+  for (std::size_t k = 0; k < n; ++k) {
+    double sum = std::assume_aligned<Vector::alignment>(start + skipped)[k];
+    for (std::size_t j = 0; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j] + skipped)[k];
+    std::assume_aligned<Vector::alignment>(out + skipped)[k] = sum;
   }
 }
-
-/// The registers that hold what ever changes.
-std::vector<Stretch> stretches_of(const PiecewiseSystem& system) {
-  if (system.live.empty()) return {{0, Vector::rounded_up(system.size) / Vector::per_register}};
-  std::vector<Stretch> all;
-  for (const auto& [first, last] : system.live) {
-    const Stretch more{first / Vector::per_register, Vector::rounded_up(last) / Vector::per_register};
-    if (!all.empty() && more.first <= all.back().last)
-      all.back().last = more.last;
-    else
-      all.push_back(more);
-  }
-  return all;
+template <std::size_t N>
+void combine(const Stretches& stretches, double* out, const double* start, const Terms<N>& terms) {
+  combine(stretches.one, out, start, terms);
+  for (const Stretch& other : stretches.others) combine(other, out, start, terms);
 }
 
 template <std::size_t N>
@@ -66,7 +74,7 @@ class Rosenbrock : public Stepper {
   Rosenbrock(const PiecewiseSystem& system, Isa isa)
       : system_(system),
         n_(system.size),
-        stretches_(stretches_of(system)),
+        stretches_(system),
         step_(Variants<step>::of(isa)),
         state_within_(Variants<state_within>::of(isa)),
         states_within_(Variants<states_within>::of(isa)),
@@ -232,7 +240,7 @@ class Rosenbrock : public Stepper {
 
   const PiecewiseSystem& system_;
   std::size_t n_;
-  std::vector<Stretch> stretches_;
+  Stretches stretches_;
   void (*step_)(Rosenbrock&, Trial&, double);
   void (*state_within_)(Rosenbrock&, const Trial&, double, double*);
   void (*states_within_)(Rosenbrock&, const Trial&, const double*, double*);

@@ -36,7 +36,7 @@ unpack() {
   # a link to /lib/... would lead out of the folder
   find "$sysroot/root" -type l -lname '/*' | while read -r link; do
     ln -srfT "$sysroot/root$(readlink "$link")" "$link" || return
-  done
+  done || return
   rm -rf "$sysroot/state" "$sysroot/cache"
 }
 
@@ -55,7 +55,7 @@ bash scripts/build.sh aarch64
 
 mkdir -p "$reports"
 status=0
-# slow.txt: how the names of tests begin that take an emulator minutes
+# slow.txt: how the names of tests begin that take an emulator half a minute or more
 ctest --preset aarch64 --no-tests=error --exclude-regex "^($(paste -sd '|' tests/aarch64/slow.txt))" \
   --parallel "$(nproc)" --test-output-size-passed 10000000 --test-output-size-failed 10000000 \
   --output-junit "$reports/ctest-aarch64.xml" || status=1

@@ -1,6 +1,6 @@
 # Fronts for scripts/; `make` alone lists the targets. Nothing has to be run before any of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel mutants bench clean
+.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel test-aarch64 mutants bench clean
 
 # Modules of another Python must not leak into .venv.
 unexport PYTHONPATH PYTHONHOME
@@ -9,7 +9,7 @@ py := .venv/bin/python
 export PYTHON
 
 help:                 ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## */\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 setup:                ## install missing Debian packages, make .venv
 	@bash scripts/setup.sh
@@ -20,7 +20,7 @@ build: setup          ## set up, then build program, library and Python extensio
 run: build            ## build, then simulate the five regimens into results/
 	@$(py) scripts/run_all.py --nkpk build/release/cli/nkpk --out results
 
-test: setup           ## every test there is; ends with the counts
+test: setup           ## every test but test-aarch64; ends with the counts
 	@$(py) scripts/test_all.py
 
 test-cpp: setup       ## C++ tests only
@@ -34,6 +34,9 @@ test-sanitize: setup  ## C++ tests under the address and undefined-behaviour san
 
 test-wheel: setup     ## pip install into an empty environment, then import and run
 	@$(py) scripts/test_all.py wheel
+
+test-aarch64: setup   ## the same where there is no x86: cross-compiler and emulator for 64-bit ARM, 120 MB of packages
+	@$(py) scripts/test_all.py aarch64
 
 mutants: build        ## break the code in 43 ways; each must turn a test red (about half an hour; resumable)
 	@$(py) tests/mutants/run_mutants.py

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/build.sh PRESET: configures when it must, then builds. Run scripts/setup.sh before it.
+# scripts/build.sh PRESET [--target NAME]: configures when it must, then builds. Run scripts/setup.sh before it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=$1
@@ -18,4 +18,4 @@ if [[ ! -f $dir/build.ninja || $(cat "$dir/nkpk-configured" 2>/dev/null) != "$ke
   cmake --fresh --preset "$preset" --no-warn-unused-cli "${arguments[@]}"
   printf '%s\n' "$key" >"$dir/nkpk-configured"
 fi
-cmake --build --preset "$preset"
+cmake --build --preset "$preset" "${@:2}"

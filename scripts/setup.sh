@@ -8,64 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Debian's own, by full path: a pyenv or conda python that stands first on PATH may lack headers,
 # and its libraries need not match those that the extension is linked against.
 python=${PYTHON:-/usr/bin/python3}
-log=build/setup.log
-mkdir -p build
-
-say() { printf '%s\n' "$*" >&2; }
-
-# quietly WHAT COMMAND...: output goes to the log; on failure its tail is shown.
-quietly() {
-  local what=$1
-  shift
-  say "setup: $what"
-  printf '== %s\n' "$what" >>"$log"
-  if ! "$@" >>"$log" 2>&1 </dev/null; then
-    say "setup: failed: $what. The end of $log:"
-    tail -n 30 "$log" >&2
-    exit 1
-  fi
-}
-
-debian_packages() {
-  if ! command -v dpkg-query >/dev/null; then
-    say "setup: not a Debian system; what scripts/debian-packages.txt names is taken to be installed"
-    return
-  fi
-  local wanted missing=() state name as_root=()
-  mapfile -t wanted < <(sed 's/#.*//' scripts/debian-packages.txt | xargs -n1)
-  # -W fails when one of the names is unknown, and still lists the others. A package can be known and
-  # not installed (its configuration left over), hence the state.
-  local installed=" "
-  while read -r state name; do
-    [[ $state == installed ]] && installed+="$name "
-  done < <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
-  for name in "${wanted[@]}"; do
-    [[ $installed == *" $name "* ]] || missing+=("$name")
-  done
-  ((${#missing[@]})) || return 0
-
-  if ((EUID != 0)); then
-    # -n: never ask for a password; a build that waits at a prompt looks like a build that hangs.
-    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-      as_root=(sudo -n)
-    else
-      local prefix="" how="as root"
-      if command -v sudo >/dev/null; then
-        prefix="sudo " how="once"
-      fi
-      say "setup: Debian packages are missing, and installing them takes root. Please run $how, then try again:"
-      say ""
-      say "${prefix}apt-get update && ${prefix}apt-get install -y --no-install-recommends ${missing[*]}"
-      say ""
-      exit 2
-    fi
-  fi
-  # env inside sudo: sudo drops the caller's environment.
-  local apt=(${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive LC_ALL=C
-    apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
-  quietly "reading the package index (apt-get update)" "${apt[@]}" update
-  quietly "installing ${missing[*]}" "${apt[@]}" install --no-install-recommends "${missing[@]}"
-}
+. scripts/debian.sh
 
 python_environment() {
   if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>>"$log"; then
@@ -93,5 +36,6 @@ PY
   printf '%s\n' "$packages" >.venv/nkpk-packages
 }
 
-debian_packages
+mapfile -t packages < <(listed_packages)
+install_missing "${packages[@]}"
 python_environment

@@ -2,6 +2,8 @@
 
     .venv/bin/python scripts/test_all.py [STAGE...]
 
+Without a stage: all but aarch64, which wants a cross compiler.
+
 A stage's output is passed on as it comes. Counts are read from the JUnit files that ctest and pytest
 write, not from what they print. A build that breaks, a test program that crashes and a stage that finds
 no tests at all count as failed: silence is never a pass.
@@ -98,6 +100,19 @@ def count_ctest(report: Path, filtered: set[str]) -> Counts:
     return counts
 
 
+def count_pytest(report: Path) -> Counts:
+    counts = Counts()
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        outcomes = {child.tag for child in case}
+        if outcomes & {"failure", "error"}:
+            counts.fail("::".join(filter(None, (case.get("classname"), case.get("name")))))
+        elif "skipped" in outcomes:
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    return counts
+
+
 def ctest(preset: str) -> Counts:
     if run("bash", "scripts/build.sh", preset) != 0:
         return Counts().fail(f"build of preset {preset}")
@@ -129,18 +144,20 @@ def python() -> Counts:
         return Counts().fail("build of preset release, for the Python tests")
     report = fresh_report("pytest.xml")
     code = run(sys.executable, "-m", "pytest", "tests/python", "-q", f"--junitxml={report}")
-    counts = Counts()
-    if report.exists():
-        for case in ElementTree.parse(report).getroot().iter("testcase"):
-            outcomes = {child.tag for child in case}
-            if outcomes & {"failure", "error"}:
-                counts.fail("::".join(filter(None, (case.get("classname"), case.get("name")))))
-            elif "skipped" in outcomes:
-                counts.skipped += 1
-            else:
-                counts.passed += 1
+    counts = count_pytest(report) if report.exists() else Counts()
     if code != 0 and counts.failed == 0:
         counts.fail(f"pytest (exit code {code})")
+    return counts
+
+
+def aarch64() -> Counts:
+    units, numbers = fresh_report("ctest-aarch64.xml"), fresh_report("pytest-aarch64.xml")
+    code = run("bash", "scripts/test_aarch64.sh")
+    counts = Counts()
+    for report, count in ((units, lambda path: count_ctest(path, filtered_tests("aarch64"))), (numbers, count_pytest)):
+        counts.add(count(report) if report.exists() else Counts().fail(f"{report.stem} was not run (exit code {code})"))
+    if code != 0 and counts.failed == 0:
+        counts.fail(f"scripts/test_aarch64.sh (exit code {code})")
     return counts
 
 
@@ -168,7 +185,10 @@ STAGES = {
     "install": ("installed library", install),
     "sanitize": ("C++ tests under sanitizers", sanitize),
     "wheel": ("wheel", wheel),
+    "aarch64": ("64-bit ARM, emulated", aarch64),
 }
+# A second compiler and an emulator are more than a user's machine should be asked for.
+ONLY_BY_NAME = {"aarch64"}
 
 
 def main(names: list[str]) -> int:
@@ -178,7 +198,7 @@ def main(names: list[str]) -> int:
         return 2
     total = Counts()
     lines = []
-    for name in names or STAGES:
+    for name in names or [name for name in STAGES if name not in ONLY_BY_NAME]:
         title, stage = STAGES[name]
         print(f"\n=== {title}", flush=True)
         begin = time.monotonic()

@@ -359,6 +359,8 @@ def test_an_interrupt_before_the_first_block_leaves_nothing(executable: Path, tm
 def test_ctrl_c_reaches_python_and_the_file_keeps_its_blocks(tmp_path: Path) -> None:
     code = f"""
 import nkpk
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background start with Ctrl-C ignored
 try:
     nkpk.load("sankoma", days=1, output_step=1).ensemble(10_000_000, observables="alc", out={str(tmp_path / "out.h5")!r})
 except KeyboardInterrupt:

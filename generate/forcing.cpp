@@ -69,10 +69,10 @@ class Header {
         << "}  // namespace forcing_nodes\n\n";
     out << "/// An entry to compute: those of the core, then those of cohorts.\n"
            "struct ForcingEntry {\n  std::size_t number, cohort;\n};\n\n";
-    for (const Entry& entry : of_core_) function_.add_single(false, entry.module, "*entry", entry.value);
-    for (const Entry& entry : of_cohorts_) function_.add_single(true, entry.module, "*entry", entry.value);
+    for (const Entry& entry : of_core_) function_.add_single(false, entry.module, "entry", entry.value);
+    for (const Entry& entry : of_cohorts_) function_.add_single(true, entry.module, "entry", entry.value);
     out << function_.text("/// The entries at (t, y) that are wanted, one behind the other; of mechanisms that are off they are 0.\n",
-                          "std::span<const ForcingEntry> wanted, T* __restrict entry", "  --entry;\n", "");
+                          "std::span<const ForcingEntry> wanted, T* __restrict to", "", "");
     out << "/// Visits the constants as v(node, value).\n"
            "template <class T, class V>\nvoid visit_forcing_constants(const Constants<T>& c, V&& v) {\n";
     for (std::size_t i = 0; i < names_.core.size(); ++i) out << "  v(std::size_t(" << i << "), " << names_.core[i] << ");\n";

@@ -127,7 +127,7 @@ class Function {
   }
 
   std::string singles(const std::string& head, const std::string& cohort_start) const {
-    std::string text = "  for (const auto& [number, i] : wanted) {\n  *++entry = T(0.0);\n  switch (number) {\n";
+    std::string text = "  for (const auto& [number, i] : wanted) {\n  T& entry = *to++;\n  entry = T(0.0);\n  switch (number) {\n";
     for (std::size_t n = 0; n < singles_.size(); ++n) {
       const int block = Writer::single + static_cast<int>(n);
       text += "  case " + std::to_string(n) + ": {\n" + (singles_[n] ? head + cohort_start : std::string()) +

@@ -298,7 +298,7 @@ def make_environment():
     shutil.rmtree(VENV, ignore_errors=True)
     with (BUILD / "bench-venv.log").open("w") as log:
         for command in (
-            [os.environ.get("PYTHON", "/usr/bin/python3"), "-m", "venv", VENV],
+            [os.environ.get("PYTHON") or "/usr/bin/python3", "-m", "venv", VENV],
             [VENV / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--prefer-binary", "-r", wanted],
         ):
             if subprocess.run(command, stdout=log, stderr=log, check=False).returncode:

@@ -3,8 +3,9 @@
 //
 //   (1 / (h gamma) I - J_i) S_i = R_i / (h gamma) + B_i,   R_i = S + h sum_{j<i} a_ij K_j,   h gamma K_i = S_i - R_i
 //
-// with J_i and B_i at the solution's state at t + c_i h: all known before the first stage, and computed side by side. Differentiating a Rosenbrock step itself would take second derivatives
-// along every stage, or five times the arithmetic in dual numbers.
+// with J_i and B_i at the solution's state at t + c_i h: all known before the first stage, and computed side by side.
+// Differentiating a Rosenbrock step itself would take second derivatives along every stage, or five times the arithmetic in dual
+// numbers.
 #include "nkpk/solvers/staggered.hpp"
 
 #include <Eigen/LU>

@@ -39,8 +39,9 @@ struct TangentSystem {
 bool has_dense_output(const PiecewiseSystem& system, const SolverOptions& options);
 
 /// As integrate(), with the tangents in step: each step of the method is followed by one of a linear method on the same interval,
-/// which sees y through the step's dense output, and both errors decide on the step; within it outputs are of order 4. So the states are solved once for all columns,
-/// and no second derivative is asked for. The method must have a dense output: throws InputError if it has none.
+/// which sees y through the step's dense output, and both errors decide on the step; within it outputs are of order 4. So the states
+/// are solved once for all columns, and no second derivative is asked for. The method must have a dense output: throws InputError if
+/// it has none.
 Solution integrate_with_tangents(const PiecewiseSystem& system, const TangentSystem& tangents, std::span<const double> y0, std::span<const double> s0,
                                  double t0, std::span<const double> output_times, const SolverOptions& options);
 

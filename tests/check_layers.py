@@ -29,7 +29,7 @@ LAYERS = {
 ONLY_IN = {
     r"boost/numeric/odeint": "solvers/odeint_steppers.cpp",
     r"toml\+\+|toml\.hpp": "core/toml_file.cpp",
-    r"hdf5|H5[A-Z]|highfive|netcdf": "archive/archive.cpp",
+    r"hdf5|H5[A-Z]|highfive|netcdf": "archive/hdf5_handles.hpp",
     r"CLI/": "cli/",
     r"nlohmann/": "cli/",
     r"pugixml": "interop/",
@@ -103,7 +103,7 @@ def self_test():
         "solvers/d.cpp": '#  include "nkpk/core/a.hpp"\n#include <boost/numeric/odeint.hpp>\n#include <nkpk/dosing/x.hpp>\n',
         "model/e.hpp": '#include "../core/a.hpp"\n',
         "archive/f.cpp": "#include <hdf5.h>\n",
-        "archive/archive.cpp": "#include <hdf5.h>\n#include <hdf5_hl.h>\n",
+        "archive/hdf5_handles.hpp": "#pragma once\n#include <hdf5.h>\n#include <hdf5_hl.h>\n",
         "simulation/g.cpp": '#include "nkpk/archive/f.hpp"\n',
         "cli/h.cpp": '#include "nkpk/model/e.hpp"\n#include "nkpk/core/a.hpp"\n// #include "nkpk/model/e.hpp"\n',
         "bindings/i.cpp": '#include <CLI/CLI.hpp>\n#include "nkpk/gui/x.hpp"\n',

@@ -13,8 +13,8 @@ namespace {
 Scenario untreated(Draws& draws, std::vector<std::string> sets = {}) {
   const double age_y = draws.uniform(0, 90);
   Request request;
-  const TemporaryFolder folder;
-  request.regimen = (folder.path() / "untreated.toml").string();
+  const Folder folder;
+  request.regimen = (folder.path / "untreated.toml").string();
   std::ofstream(request.regimen) << "format = 1\nname = 'untreated'\npatient = 'man-45y'\nproduct = 'expanded'\n"
                                     "donor = 'haploidentical'\nhorizon = '364 d'\noutput_step = '365 d'\n";
   request.patient = fmt::format("{:.3f}y-{}", age_y, draws.below(2) ? "male" : "female");

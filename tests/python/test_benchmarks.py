@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-sys.path.insert(0, str(ROOT / "benchmarks" / "peers"))
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "benchmarks" / "peers")]
 import contestant  # noqa: E402
+import peers_page  # noqa: E402
 
 
 def test_work_against_precision_runs_for_every_regimen_and_method() -> None:
@@ -71,6 +72,7 @@ def test_peers_solve_the_same_equations(regimen: str, run_nkpk, tmp_path: Path) 
 def test_committed_comparison_is_at_equal_delivered_error() -> None:
     found = json.loads((ROOT / "benchmarks" / "peers.json").read_text())
     text = (ROOT / "benchmarks" / "peers.md").read_text()
+    assert peers_page.page(found) == text
     assert set(found["regimens"]) == {"sankoma", "radboud-ucb"}
     for regimen in found["regimens"].values():
         assert regimen["confirmation"] < 1e-7

@@ -1,6 +1,5 @@
 #pragma once
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <cmath>
 #include <filesystem>
@@ -12,6 +11,7 @@
 
 #include "nkpk/simulation/scenario.hpp"
 #include "nkpk/simulation/simulate.hpp"
+#include "support/files.hpp"
 
 // Scenarios for tests: a few lines of TOML on top of a plain regimen, or states and constants set by hand.
 
@@ -23,26 +23,6 @@ inline const Library& library() {
   return shipped;
 }
 
-/// A folder of this process alone, gone with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "nkpk-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 /// A [[dose]] table; `rest` is TOML, with '...' around texts.
 inline std::string dose(const std::string& id, const std::string& drug, const std::string& route,
                         const std::string& rest) {
@@ -52,9 +32,9 @@ inline std::string dose(const std::string& id, const std::string& drug, const st
 /// The scenario of a man of 45 years and 70 kg, 30 d, expanded haploidentical NK cells, and what `toml` adds.
 inline Scenario scenario_from(const std::string& toml, std::vector<std::string> sets = {},
                               std::vector<std::string> without = {}) {
-  const TemporaryFolder folder;
+  const Folder folder;
   Request request;
-  request.regimen = (folder.path() / "test.toml").string();
+  request.regimen = (folder.path / "test.toml").string();
   request.sets = std::move(sets);
   request.without = std::move(without);
   std::ofstream(request.regimen) << "format = 1\nname = 'test'\npatient = 'man-45y'\nproduct = 'expanded'\n"

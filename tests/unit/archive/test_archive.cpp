@@ -1,12 +1,10 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -20,11 +18,13 @@
 
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/core/error.hpp"
+#include "support/files.hpp"
+#include "support/refusal.hpp"
 
 namespace fs = std::filesystem;
 using nkpk::Attributes;
+using namespace nkpk::test;
 using nkpk::Group;
-using nkpk::InputError;
 using nkpk::NamedArray;
 
 namespace {
@@ -34,39 +34,8 @@ using Doubles = std::vector<double>;
 using Integers = std::vector<std::int64_t>;
 using Texts = std::vector<std::string>;
 
-/// A folder of its own for every test, removed at its end.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "nkpk_archive_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path operator/(const char* name) const { return path / name; }
-  std::ptrdiff_t n_entries() const {
-    return std::distance(fs::directory_iterator(path), fs::directory_iterator());
-  }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 void put_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
-}
-
-/// what() of the InputError that the action throws; "" when it throws none.
-template <class Action>
-std::string problem_of(const Action& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 Doubles ramp(std::size_t n, double step) {
@@ -182,21 +151,6 @@ Group small(double value = 1.0) {
   return root;
 }
 
-/// The program's files may not grow beyond n bytes: to write() this looks like a full disk.
-struct FileSizeLimit {
-  rlimit before{};
-  void (*handler)(int);
-  explicit FileSizeLimit(rlim_t n) : handler(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit limited{n, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limited);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-  }
-};
-
 }  // namespace
 
 TEST_CASE("an archive gives back all that was written, in the same order") {
@@ -251,7 +205,7 @@ TEST_CASE("an existing file is replaced on request only") {
   const fs::path path = folder / "out.h5";
   nkpk::archive::write(path, small());
   const std::string before = bytes_of(path);
-  CHECK(problem_of([&] { nkpk::archive::write(path, small(2.0)); }) ==
+  CHECK(refusal_of([&] { nkpk::archive::write(path, small(2.0)); }) ==
         path.string() + ": the file exists already; choose another name or allow overwriting");
   CHECK(bytes_of(path) == before);
   nkpk::archive::write(path, small(2.0), true);
@@ -271,7 +225,7 @@ TEST_CASE("a part file left by a crash is overwritten, one in use is respected")
   SUBCASE("in use") {
     const int other = ::open(part.c_str(), O_RDWR);
     REQUIRE(::flock(other, LOCK_EX) == 0);
-    CHECK(problem_of([&] { nkpk::archive::write(path, small()); }) ==
+    CHECK(refusal_of([&] { nkpk::archive::write(path, small()); }) ==
           path.string() + ": another program is writing this file");
     CHECK(fs::file_size(part) == 1'000'000);
     ::close(other);
@@ -287,7 +241,7 @@ TEST_CASE("impossible targets are named, and nothing is left behind") {
   const auto n_entries = folder.n_entries();
   const auto problem = [&](const char* name) {
     const fs::path path = folder / name;
-    const std::string text = problem_of([&] { nkpk::archive::write(path, small(), true); });
+    const std::string text = refusal_of([&] { nkpk::archive::write(path, small(), true); });
     CHECK(text.starts_with(path.string() + ": "));
     return text.substr(std::min(text.size(), path.string().size() + 2));
   };
@@ -299,8 +253,8 @@ TEST_CASE("impossible targets are named, and nothing is left behind") {
   CHECK(problem("dangling.h5") == "exists and is not a regular file");
   CHECK(problem("taken.h5").starts_with("cannot be written: "));
   CHECK(problem(std::string(254, 'n').c_str()).starts_with("cannot be written: "));  // + ".part"
-  CHECK(problem_of([] { nkpk::archive::write("", small()); }) == "no file name given");
-  CHECK(problem_of([] { nkpk::archive::write("/dev/null", small(), true); }) ==
+  CHECK(refusal_of([] { nkpk::archive::write("", small()); }) == "no file name given");
+  CHECK(refusal_of([] { nkpk::archive::write("/dev/null", small(), true); }) ==
         "/dev/null: exists and is not a regular file");
   CHECK(folder.n_entries() == n_entries);
   CHECK(bytes_of(folder / "file") == "text");
@@ -315,7 +269,7 @@ TEST_CASE("a folder without write permission is named") {
   const Folder folder;
   const fs::path path = folder / "out.h5";
   fs::permissions(folder.path, fs::perms::owner_read | fs::perms::owner_exec);
-  const std::string problem = problem_of([&] { nkpk::archive::write(path, small()); });
+  const std::string problem = refusal_of([&] { nkpk::archive::write(path, small()); });
   fs::permissions(folder.path, fs::perms::owner_all);
   CHECK(problem == path.string() + ": cannot be written: Permission denied");
   CHECK(fs::is_empty(folder.path));
@@ -329,7 +283,7 @@ TEST_CASE("a full disk leaves the old archive and nothing else") {
   std::string problem;
   {
     const FileSizeLimit limit(4096);
-    problem = problem_of([&] { nkpk::archive::write(path, everything(), true); });
+    problem = refusal_of([&] { nkpk::archive::write(path, everything(), true); });
   }
   CHECK(problem.starts_with(path.string() + ": cannot write "));
   CHECK(problem.ends_with(" bytes: File too large"));
@@ -343,7 +297,7 @@ TEST_CASE("what is not an archive is refused with the reason") {
   const Folder folder;
   const fs::path path = folder / "out.h5";
   const auto problem = [&] {
-    const std::string text = problem_of([&] { nkpk::archive::read(path); });
+    const std::string text = refusal_of([&] { nkpk::archive::read(path); });
     CHECK(text.starts_with(path.string() + ": "));
     return text.substr(std::min(text.size(), path.string().size() + 2));
   };
@@ -410,7 +364,7 @@ TEST_CASE("other format versions and foreign HDF5 files are refused") {
       bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
     }
     put_bytes(path, bytes);
-    return problem_of([&] { nkpk::archive::read(path); });
+    return refusal_of([&] { nkpk::archive::read(path); });
   };
   CHECK(problem(version_99) == path.string() + ": format version 99, this program reads 1");
   CHECK(problem(foreign) ==

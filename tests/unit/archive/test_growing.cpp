@@ -1,8 +1,6 @@
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 
 #include <cmath>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -12,10 +10,12 @@
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/archive/growing.hpp"
 #include "nkpk/core/error.hpp"
+#include "support/files.hpp"
+#include "support/refusal.hpp"
 
 namespace fs = std::filesystem;
+using namespace nkpk::test;
 using nkpk::Group;
-using nkpk::InputError;
 using nkpk::NamedArray;
 using nkpk::archive::GrowingArchive;
 
@@ -24,22 +24,6 @@ namespace {
 using Doubles = std::vector<double>;
 using Integers = std::vector<std::int64_t>;
 using Texts = std::vector<std::string>;
-
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "nkpk_growing_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path operator/(const char* name) const { return path / name; }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 constexpr std::size_t n_times = 3;
 
@@ -107,31 +91,6 @@ bool same(const NamedArray& a, const NamedArray& b) {
   return a.data == b.data;
 }
 
-template <class Action>
-std::string problem_of(const Action& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-/// To write() this looks like a full disk.
-struct FileSizeLimit {
-  rlimit before{};
-  void (*handler)(int);
-  explicit FileSizeLimit(rlim_t n) : handler(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit limited{n, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limited);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-  }
-};
-
 }  // namespace
 
 TEST_CASE("an archive in pieces holds what one in one piece holds, in whatever pieces") {
@@ -184,8 +143,8 @@ TEST_CASE("an outline has the shapes of all and the values of what is small") {
   std::ofstream(folder / "text.h5") << "day,value";
   for (const char* name : {"text.h5", "none.h5"}) {
     const fs::path path = folder / name;
-    CHECK(problem_of([&] { nkpk::archive::read_outline(path, 10); }) == problem_of([&] { nkpk::archive::read(path); }));
-    CHECK(problem_of([&] { nkpk::archive::read(path); }) != "");
+    CHECK(refusal_of([&] { nkpk::archive::read_outline(path, 10); }) == refusal_of([&] { nkpk::archive::read(path); }));
+    CHECK(refusal_of([&] { nkpk::archive::read(path); }) != "no refusal");
   }
 }
 
@@ -196,15 +155,15 @@ TEST_CASE("until it is finished there is no archive, and what is given up leaves
     out.append(patients(0, 10));
     CHECK(!fs::exists(folder / "out.h5"));
     CHECK(fs::exists(folder / "out.h5.part"));
-    CHECK(problem_of([&] { write(folder / "out.h5", {10}); }).find("another program is writing") != std::string::npos);
-    CHECK(problem_of([&] { nkpk::archive::write(folder / "out.h5", Group{}); }).find("another program is writing") != std::string::npos);
+    CHECK(refusal_of([&] { write(folder / "out.h5", {10}); }).find("another program is writing") != std::string::npos);
+    CHECK(refusal_of([&] { nkpk::archive::write(folder / "out.h5", Group{}); }).find("another program is writing") != std::string::npos);
   }
   CHECK(fs::is_empty(folder.path));
   write(folder / "out.h5", {10});
   const std::string before = bytes_of(folder / "out.h5");
-  CHECK(problem_of([&] { write(folder / "out.h5", {10}); }).find("exists already") != std::string::npos);
+  CHECK(refusal_of([&] { write(folder / "out.h5", {10}); }).find("exists already") != std::string::npos);
   CHECK(bytes_of(folder / "out.h5") == before);
-  CHECK(problem_of([&] { write(folder / "no" / "out.h5", {10}); }).find("does not exist") != std::string::npos);
+  CHECK(refusal_of([&] { write(folder / "no" / "out.h5", {10}); }).find("does not exist") != std::string::npos);
 }
 
 TEST_CASE("a disk that fills up on the way is an error, and nothing is left") {
@@ -214,7 +173,7 @@ TEST_CASE("a disk that fills up on the way is an error, and nothing is left") {
     std::string problem;
     {
       const FileSizeLimit limit(room);
-      problem = problem_of([&] { write(folder / "out.h5", std::vector<std::size_t>(200, 1024)); });
+      problem = refusal_of([&] { write(folder / "out.h5", std::vector<std::size_t>(200, 1024)); });
     }
     CHECK(problem.find("out.h5: cannot be written") != std::string::npos);
     CHECK(fs::is_empty(folder.path));

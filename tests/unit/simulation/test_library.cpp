@@ -193,13 +193,13 @@ TEST_CASE("an archive holds the exact text of every file that was read") {
 }
 
 TEST_CASE("a table of ages that is no table is refused") {
-  const test::TemporaryFolder folder;
+  const test::Folder folder;
   namespace fs = std::filesystem;
-  fs::copy(NKPK_SOURCE_DIR "/params", folder.path() / "params", fs::copy_options::recursive);
-  const Library own(folder.path() / "params");
+  fs::copy(NKPK_SOURCE_DIR "/params", folder.path / "params", fs::copy_options::recursive);
+  const Library own(folder.path / "params");
   for (const char* rows : {"male = []", "male = [[0, 3, 50]]", "male = [[0, 3, 50], [0, 4, 60]]", "male = [[0, 3], [1, 4]]", "male = [1, 2]"}) {
     CAPTURE(rows);
-    std::ofstream(folder.path() / "params" / "patients" / "by_age.toml") << "format = 1\nsource = 'x'\n" << rows << "\n";
+    std::ofstream(folder.path / "params" / "patients" / "by_age.toml") << "format = 1\nsource = 'x'\n" << rows << "\n";
     Node none, parameters;
     CHECK_THROWS_AS(own.patient("3y-boy", none, parameters, texts), InputError);
   }

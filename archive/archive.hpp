@@ -18,8 +18,8 @@ std::string hdf5_version();
 /// writable, the path is a folder, or the disk is full; nothing is left behind then.
 void write(const std::filesystem::path& path, const Group& root, bool overwrite = false);
 
-/// Reads an archive back. Throws InputError when it is missing, not HDF5, truncated, not an nkpk archive, or of an
-/// unknown format version.
+/// Reads an archive back. Throws InputError when it is missing, not HDF5, truncated, damaged, not an nkpk archive, or of an
+/// unknown format version. Its bytes are compared with the digest at their end before HDF5 sees one; see Reader.
 Group read(const std::filesystem::path& path);
 
 /// As read(), but arrays of more elements come with their shape and no values: what is in an archive of any size.

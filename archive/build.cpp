@@ -8,6 +8,7 @@
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/archive/file_bytes.hpp"
 #include "nkpk/archive/growing.hpp"
+#include "nkpk/archive/seal.hpp"
 
 namespace nkpk::archive {
 namespace {
@@ -254,7 +255,10 @@ std::vector<char> build_image(const Group& root) {
 }  // namespace
 
 void write(const std::filesystem::path& path, const Group& root, bool overwrite) {
-  write_bytes(path, build_image(root), overwrite);
+  std::vector<char> bytes = build_image(root);
+  const std::vector<char> seal = seal_of({bytes.data(), bytes.size()});
+  bytes.insert(bytes.end(), seal.begin(), seal.end());
+  write_bytes(path, bytes, overwrite);
 }
 
 }  // namespace nkpk::archive

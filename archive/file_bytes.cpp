@@ -131,36 +131,4 @@ void write_bytes(const fs::path& path, const std::vector<char>& bytes, bool over
   part.finish();
 }
 
-std::vector<char> read_bytes(const fs::path& path, std::string_view signature,
-                             std::string_view otherwise, std::size_t at_most) {
-  const std::string where = path.string();
-  const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make us wait
-  struct stat info {};
-  if (file < 0 || ::fstat(file, &info) != 0) {
-    throw InputError(where,
-                     errno == ENOENT ? "no such file" : "cannot be read: " + system_reason(errno));
-  }
-  if (S_ISDIR(info.st_mode)) throw InputError(where, "is a folder, not a file");
-  if (!S_ISREG(info.st_mode)) throw InputError(where, "not a regular file");
-  std::vector<char> bytes;
-  const auto read_up_to = [&](std::size_t size) {
-    std::size_t done = bytes.size();
-    bytes.resize(size);
-    while (done < size) {
-      const ssize_t n = ::read(file, bytes.data() + done, size - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw InputError(where, "cannot be read: " + system_reason(errno));
-      if (n == 0) break;
-      done += static_cast<std::size_t>(n);
-    }
-    bytes.resize(done);
-  };
-  read_up_to(signature.size());  // before the rest: it may be gigabytes of something else
-  if (std::string_view(bytes.data(), bytes.size()) != signature) {
-    throw InputError(where, std::string(otherwise));
-  }
-  read_up_to(std::max(bytes.size(), std::min(at_most, static_cast<std::size_t>(info.st_size))));
-  return bytes;
-}
-
 }  // namespace nkpk::archive

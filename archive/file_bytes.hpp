@@ -1,7 +1,6 @@
 #pragma once
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace nkpk::archive {
@@ -34,11 +33,5 @@ class PartFile {
 /// Writes `path` + ".part", flushes it to disk and renames it to `path`; all or nothing.
 /// Throws InputError as archive::write does.
 void write_bytes(const std::filesystem::path& path, const std::vector<char>& bytes, bool overwrite);
-
-/// The whole of a regular file, or its first `at_most` bytes. Throws InputError when it cannot be read, and with the problem
-/// `otherwise` when it does not start with `signature`.
-std::vector<char> read_bytes(const std::filesystem::path& path, std::string_view signature,
-                             std::string_view otherwise,
-                             std::size_t at_most = static_cast<std::size_t>(-1));
 
 }  // namespace nkpk::archive

@@ -5,6 +5,7 @@
 
 #include "nkpk/archive/build.hpp"
 #include "nkpk/archive/file_bytes.hpp"
+#include "nkpk/archive/seal.hpp"
 #include "nkpk/core/error.hpp"
 
 namespace nkpk::archive {
@@ -103,6 +104,16 @@ void append_group(hid_t id, const Group& rows, const Growth& growth, std::size_t
   }
 }
 
+/// Whether the group is there already; it then gets its last attributes.
+bool end_group(hid_t top, const Group& group, const std::string& name) {
+  const std::string where = "/" + name;
+  if (check(H5Lexists(top, name.c_str(), H5P_DEFAULT), where) == 0) return false;
+  if (!group.arrays.empty() || !group.groups.empty()) throw std::logic_error(where + ": is there already, and can get attributes only");
+  const Handle id(H5Gopen2(top, name.c_str(), H5P_DEFAULT), where);
+  put_attributes(id, group.attributes, {}, where);
+  return true;
+}
+
 }  // namespace
 
 GrowingArchive::GrowingArchive(const std::filesystem::path& path, const Group& root,
@@ -148,7 +159,9 @@ void GrowingArchive::finish(const Group& rest) {
       open.emplace_back(H5Dopen2(top, name.c_str(), H5P_DEFAULT), "/" + name);
       scope.scales[name] = {open.back(), name == file_->growth.dimension ? file_->length : length};
     }
-    build_group(top, rest, &scope, nullptr, "");
+    Group added = rest;
+    std::erase_if(added.groups, [&](const auto& group) { return end_group(top, group.second, group.first); });
+    build_group(top, added, &scope, nullptr, "");
     check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
     open.clear();
   });
@@ -156,6 +169,7 @@ void GrowingArchive::finish(const Group& rest) {
   const std::size_t size = file_->size();
   file_->hdf5.reset();
   file_->part.cut(size);
+  seal_file(file_->part.path(), path_);
   file_->part.finish();
 }
 

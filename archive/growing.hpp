@@ -27,7 +27,8 @@ class GrowingArchive {
   /// many rows as the first array of `rows`, and no other array or attribute counts.
   void append(const Group& rows);
 
-  /// Adds what is known only now, attributes of the root and new arrays and groups, and renames the file.
+  /// Adds what is known only now, attributes of the root, new arrays and groups, and attributes of groups at the root that are there
+  /// already; then puts the digest at the end and renames the file.
   void finish(const Group& rest);
 
  private:

@@ -104,6 +104,8 @@ void bind_simulate(py::module_& m) {
         return to_python(provenance(command, extra));
       },
       py::arg("command"), py::arg("extra"));
+  m.def(
+      "end_of_run", [](const std::string& exit_state) { return py::dict(to_python(Group{{}, end_of_run(exit_state), {}})["attrs"]); }, py::arg("exit_state"));
 }
 
 }  // namespace nkpk::bindings

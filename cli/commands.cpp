@@ -73,6 +73,11 @@ std::string summary_table(const std::vector<Run>& runs) {
   return table(rows) + (any_infused ? "* most of that count is infused NK cells, just given: not a recovery\n" : "");
 }
 
+Group ended(Group origin, bool is_ok) {
+  origin.attributes.merge(end_of_run(is_ok ? "ok" : "failed"));
+  return origin;
+}
+
 fs::path path_in(const std::string& folder, const Scenario& s) { return fs::path(folder) / s.regimen.name / (s.label + ".h5"); }
 
 // Says no before hours of work, not after.
@@ -214,7 +219,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
       std::string file;
       if (!arguments.out.empty() && !one_file) {
         file = path_in(arguments.out, s).string();
-        archive::write(file, archive_of({{s.label, std::move(group)}}, origin), arguments.force);
+        archive::write(file, archive_of({{s.label, std::move(group)}}, ended(origin, run.ok)), arguments.force);
       } else if (one_file) {
         file = arguments.out;
         groups.emplace_back(scenarios.size() == 1 ? s.label : s.regimen.name + "_" + s.label, std::move(group));
@@ -233,7 +238,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
     fmt::print(stderr, "nkpk: interrupted; {}\n", some ? fmt::format("{} of {} runs are written to {}", runs.size(), scenarios.size(), arguments.out) : "nothing is written");
     return 128 + SIGINT;
   }
-  if (one_file) archive::write(arguments.out, archive_of(groups, origin), arguments.force);
+  if (one_file) archive::write(arguments.out, archive_of(groups, ended(origin, all_ok)), arguments.force);
 
   if (common.json) {
     json all = json::array();
@@ -248,9 +253,11 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   return all_ok ? 0 : 1;
 }
 
-int export_text(const Common& common, const ExportArguments& arguments) {
+int export_any(const Common& common, const ExportArguments& arguments) {
+  if (arguments.csv) return export_csv(common, arguments);
+  if (!arguments.array.empty()) throw InputError("nkpk export --array", "is for archives", "expected --csv as well");
   if (arguments.sbml == arguments.equations)
-    throw InputError("nkpk export", arguments.sbml ? "--sbml and --equations are two files" : "nothing was chosen", "expected --sbml or --equations");
+    throw InputError("nkpk export", arguments.sbml ? "--sbml and --equations are two files" : "nothing was chosen", "expected --sbml, --equations or --csv");
   if (arguments.sbml && arguments.request.regimen.empty()) throw InputError("nkpk export --sbml", "no regimen is named", "expected a name or a TOML file");
   if (arguments.equations && !arguments.request.regimen.empty())
     throw InputError("nkpk export --equations", "the equations are those of every regimen", fmt::format("leave out \"{}\"", arguments.request.regimen));
@@ -275,93 +282,6 @@ int export_text(const Common& common, const ExportArguments& arguments) {
   if (!file) throw InputError(arguments.out, "cannot be written");
   if (common.json) fmt::print("{}\n", dump(json{{"written", arguments.out}}));
   else if (!common.quiet) fmt::print("written to {}\n", arguments.out);
-  return 0;
-}
-
-int info(const Common& common, const fs::path& path) {
-  constexpr std::size_t most_elements = 1'000;  // of what is shown; an ensemble may have gigabytes of others
-  const Group root = archive::read_outline(path, most_elements);
-  const auto attribute = [](const Group& g, const std::string& key) -> std::string {
-    const auto it = g.attributes.find(key);
-    if (it == g.attributes.end()) return "";
-    if (const auto* text = std::get_if<std::string>(&it->second)) return *text;
-    if (const auto* real = std::get_if<double>(&it->second)) return fmt::format("{:g}", *real);
-    if (const auto* integer = std::get_if<std::int64_t>(&it->second)) return fmt::format("{}", *integer);
-    return "";
-  };
-  const auto typed = [](const Group& g, const std::string& key) {
-    const auto it = g.attributes.find(key);
-    return it == g.attributes.end() ? json(nullptr) : std::visit([](const auto& value) { return json(value); }, it->second);
-  };
-  const auto group = [](const Group& g, const std::string& name) -> const Group* {
-    for (const auto& [key, value] : g.groups)
-      if (key == name) return &value;
-    return nullptr;
-  };
-  std::vector<std::pair<std::string, const Group*>> runs;
-  if (attribute(root, "nkpk_kind") == "simulation") {
-    runs.emplace_back("", &root);
-  } else if (const Group* all = group(root, "simulation")) {
-    for (const auto& [name, run] : all->groups) runs.emplace_back(name, &run);
-  }
-  json summary{{"file", path.string()}, {"title", attribute(root, "title")}, {"runs", json::array()}};
-  std::string text = fmt::format("{}\n  {}\n", path.string(), attribute(root, "title"));
-  if (const Group* origin = group(root, "provenance")) {
-    for (const char* key : {"program", "created", "command_line", "compiler", "hdf5", "cpu"}) {
-      text += fmt::format("  {:<13} {}\n", key, attribute(*origin, key));
-      summary["provenance"][key] = attribute(*origin, key);
-    }
-  }
-  for (const auto& [name, run] : runs) {
-    json entry;
-    text += fmt::format("run {}\n", name.empty() ? "(root)" : name);
-    for (const char* key : {"regimen", "arm", "patient", "donor", "solver", "rtol", "status", "message", "t_reached_d", "seed"}) {
-      const std::string value = attribute(*run, key);
-      entry[key] = typed(*run, key);
-      if (!value.empty()) text += fmt::format("  {:<13} {}\n", key, value);
-    }
-    std::size_t n_times = 0, n_observables = 0;
-    for (const auto& array : run->arrays) {
-      if (array.name == "time") n_times = array.shape.empty() ? 1 : array.shape[0];
-      else if (array.dims.size() == 1 && array.dims[0] == "time") ++n_observables;
-    }
-    const Group* states = group(*run, "states");
-    text += fmt::format("  {:<13} {} times, {} observables, {} states\n", "holds", n_times, n_observables, states ? states->arrays.size() : 0);
-    entry["n_times"] = n_times;
-    if (const Group* metrics = group(*run, "report")) {
-      for (const auto& array : metrics->arrays) {
-        const auto* values = std::get_if<std::vector<double>>(&array.data);
-        if (!values || values->size() != 1) continue;
-        const double value = values->front();
-        const auto qualifier = array.attributes.find("qualifier");
-        const auto* text_of = qualifier == array.attributes.end() ? nullptr : std::get_if<std::string>(&qualifier->second);
-        const std::string sign = text_of ? *text_of : "";
-        text += fmt::format("  {:<40} {:>10} {}\n", array.name, number(value, sign), array.unit == "1" ? "" : array.unit);
-        entry["report"][array.name] = {{"value", number_or_null(value)}, {"unit", array.unit}};
-      }
-    }
-    summary["runs"].push_back(entry);
-  }
-  if (attribute(root, "nkpk_kind") == "ensemble") {
-    json entry;
-    text += "ensemble\n";
-    for (const char* key : {"regimen", "arm", "patient", "donor", "population", "seed", "n_asked", "n_patients", "n_solved", "n_failed", "n_refused", "solver",
-                            "isa", "rtol", "status"}) {
-      entry[key] = typed(root, key);
-      text += fmt::format("  {:<13} {}\n", key, attribute(root, key));
-    }
-    bool has_courses = false;
-    for (const auto& array : root.arrays) has_courses = has_courses || array.dims == std::vector<std::string>{"patient", "time"};
-    json observables = json::array();
-    if (const Group* quantiles = group(root, "quantiles"))
-      for (const auto& array : quantiles->arrays)
-        if (array.dims.size() == 2) observables.push_back(array.name);
-    text += fmt::format("  {:<13} {} of {} observables\n", "holds", has_courses ? "courses, quantiles and means" : "quantiles and means", observables.size());
-    entry["observables"] = observables;
-    entry["has_courses"] = has_courses;
-    summary["ensemble"] = entry;
-  }
-  fmt::print("{}", common.json ? dump(summary) + "\n" : text);
   return 0;
 }
 

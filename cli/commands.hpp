@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "nkpk/archive/diff.hpp"
 #include "nkpk/simulation/scenario.hpp"
 #include "nkpk/solvers/integrate.hpp"
 
-// The sub-commands. Each returns the exit code: 0 done, 1 numerical failure (2, bad input, is an InputError).
+// The sub-commands. Each returns the exit code: 0 done, 1 numerical failure or, of diff, differences (2, bad input, is an InputError or
+// an archive that verify finds wrong).
 
 namespace nkpk::cli {
 
@@ -38,8 +40,20 @@ struct EnsembleArguments {
 
 struct ExportArguments {
   Request request;
-  bool sbml = false, equations = false, force = false;
-  std::string out;               ///< "" for standard output
+  bool sbml = false, equations = false, csv = false, force = false;
+  std::string out;               ///< "" for standard output; a folder for --csv
+  std::string array;             ///< the one that is wanted; "" for all
+};
+
+struct VerifyArguments {
+  std::vector<std::string> files;
+  bool seal = false;
+};
+
+struct DiffArguments {
+  std::string a, b;
+  archive::Tolerance tolerance;
+  bool provenance = false;
 };
 
 int list(const Common& common);
@@ -47,7 +61,10 @@ int check(const Common& common, const std::vector<std::string>& files);
 int show(const Common& common, const Request& request);
 int simulate(const Common& common, const SimulateArguments& arguments);
 int ensemble(const Common& common, const EnsembleArguments& arguments);
-int export_text(const Common& common, const ExportArguments& arguments);
+int export_any(const Common& common, const ExportArguments& arguments);
+int export_csv(const Common& common, const ExportArguments& arguments);
 int info(const Common& common, const std::filesystem::path& archive);
+int verify(const Common& common, const VerifyArguments& arguments);
+int diff(const Common& common, const DiffArguments& arguments);
 
 }  // namespace nkpk::cli

@@ -123,18 +123,33 @@ int main(int argc, char** argv) {
   ensemble->add_flag("--force", many.force, "replace an existing archive");
 
   cli::ExportArguments wanted;
-  CLI::App* exporting = shared(app.add_subcommand("export", "write a scenario as SBML for other programs, or the equations of the model"));
-  exporting->add_option("FILE", wanted.request.regimen, "regimen: a name or a TOML file");
+  CLI::App* exporting = shared(app.add_subcommand("export", "write a scenario as SBML for other programs, the equations of the model, or an archive as CSV"));
+  exporting->add_option("FILE", wanted.request.regimen, "regimen: a name or a TOML file; for --csv an archive");
   exporting->add_flag("--sbml", wanted.sbml, "the model with this patient and regimen in SBML Level 3 Version 2");
   exporting->add_flag("--equations", wanted.equations, "the equations of the model in Markdown; takes no regimen");
+  exporting->add_flag("--csv", wanted.csv, "all of an archive as tables, in the folder that -o names");
+  exporting->add_option("--array", wanted.array, "with --csv: the table of this array on standard output, for example alc or states/treg")->type_name("NAME");
   choices(exporting, wanted.request);
-  exporting->add_option("-o,--out", wanted.out, "file instead of standard output")->type_name("OUT")
+  exporting->add_option("-o,--out", wanted.out, "file instead of standard output; for --csv a folder")->type_name("OUT")
       ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
-  exporting->add_flag("--force", wanted.force, "replace an existing file");
+  exporting->add_flag("--force", wanted.force, "replace an existing file, or an earlier export");
 
   std::string archive_path;
   CLI::App* info = shared(app.add_subcommand("info", "say what an archive holds"));
   info->add_option("ARCHIVE", archive_path, "an archive")->required();
+
+  cli::VerifyArguments verified;
+  CLI::App* verify = shared(app.add_subcommand("verify", "read archives from end to end: digest, every value, the rules of the format"));
+  verify->add_option("ARCHIVE", verified.files, "archives")->required();
+  verify->add_flag("--seal", verified.seal, "put a new digest at the end of files that another program changed, after reading them through");
+
+  cli::DiffArguments compared;
+  CLI::App* diff = shared(app.add_subcommand("diff", "say which inputs and numbers of two archives differ; exit code 1 where any do"));
+  diff->add_option("A", compared.a, "an archive")->required();
+  diff->add_option("B", compared.b, "another")->required();
+  diff->add_option("--rtol", compared.tolerance.rtol, "numbers are the same when |a - b| <= atol + rtol max(|a|, |b|)")->capture_default_str();
+  diff->add_option("--atol", compared.tolerance.atol, "in the unit of each array")->capture_default_str();
+  diff->add_flag("--provenance", compared.provenance, "when, where and by what they were made counts as well");
 
   const auto run = [&] {
     if (app.got_subcommand("list")) return cli::list(common);
@@ -142,7 +157,9 @@ int main(int argc, char** argv) {
     if (app.got_subcommand(show)) return cli::show(common, arguments.request);
     if (app.got_subcommand(simulate)) return cli::simulate(common, arguments);
     if (app.got_subcommand(ensemble)) return cli::ensemble(common, many);
-    if (app.got_subcommand(exporting)) return cli::export_text(common, wanted);
+    if (app.got_subcommand(exporting)) return cli::export_any(common, wanted);
+    if (app.got_subcommand(verify)) return cli::verify(common, verified);
+    if (app.got_subcommand(diff)) return cli::diff(common, compared);
     return cli::info(common, archive_path);
   };
   try {

@@ -118,6 +118,8 @@ Node text_node(std::string text, std::string file) {
   return node;
 }
 
+std::string toml_library_version() { return fmt::format("{}.{}.{}", TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH); }
+
 TomlFile parse_toml(const std::string& content, const std::string& name) {
   TomlFile file;
   file.name = name;

@@ -69,6 +69,9 @@ class TableReader {
   std::set<std::string> asked_;
 };
 
+/// "3.3.0" and the like: toml++, which reads the files.
+std::string toml_library_version();
+
 /// A quantity from a text node, or from a bare number, which is then a pure number.
 Quantity quantity_of(const Node& node, const std::string& where);
 

@@ -25,6 +25,7 @@ constexpr Known known_units[] = {
     {"d", Unit::time_d, 1, 1.0},           {"day", Unit::time_d, 1, 1.0},        {"days", Unit::time_d, 1, 1.0},
     {"h", Unit::time_d, 1, 1.0 / 24},      {"min", Unit::time_d, 1, 1.0 / 1440}, {"s", Unit::time_d, 1, 1.0 / 86400},
     {"weeks", Unit::time_d, 1, 7.0},       {"mo", Unit::time_d, 1, 365.25 / 12}, {"y", Unit::time_d, 1, 365.25},
+    {"years", Unit::time_d, 1, 365.25},
     {"m", Unit::length_m, 1, 1.0},         {"cm", Unit::length_m, 1, 0.01},      {"L", Unit::volume_L, 1, 1.0},
     {"dL", Unit::volume_L, 1, 0.1},        {"mL", Unit::volume_L, 1, 1e-3},      {"uL", Unit::volume_L, 1, 1e-6},
     {"g", Unit::mass_mg, 1, 1e3},          {"mg", Unit::mass_mg, 1, 1.0},        {"ug", Unit::mass_mg, 1, 1e-3},

@@ -13,6 +13,8 @@
 #include <ctime>
 #include <fstream>
 
+#include "nkpk/core/digest.hpp"
+#include "nkpk/core/toml_file.hpp"
 #include "nkpk/version.hpp"
 
 namespace nkpk {
@@ -106,10 +108,11 @@ Group patient_group(const Scenario& s) {
 }
 
 Group inputs_group(const Scenario& s) {
-  Text names, contents;
-  for (const auto& [name, content] : s.inputs) names.push_back(name), contents.push_back(content);
+  Text names, contents, digests;
+  for (const auto& [name, content] : s.inputs) names.push_back(name), contents.push_back(content), digests.push_back(sha256_hex(content));
   Group g;
-  g.arrays = {texts("input", "name of the input file", "input", names), texts("input_text", "exact text of the input file", "input", contents)};
+  g.arrays = {texts("input", "name of the input file", "input", names), texts("input_text", "exact text of the input file", "input", contents),
+              texts("input_sha256", "SHA-256 of the text", "input", digests)};
   return g;
 }
 
@@ -155,6 +158,8 @@ std::string read_cpu_model() {
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   return "unknown";
 }
+
+std::string utc_now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
 }  // namespace
 
@@ -284,18 +289,22 @@ Group to_group(Sensitivities d) {
   return g;
 }
 
+Attributes end_of_run(const std::string& exit_state) { return {{"finished", utc_now()}, {"exit_state", exit_state}}; }
+
 Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra) {
-  const std::time_t now = std::time(nullptr);
   static const std::string cpu = read_cpu_model();  // once per process: reading it takes longer than all the rest
   utsname machine{};
   uname(&machine);
   Group g;
   g.attributes = {{"program", fmt::format("nkpk {}", version)},
                   {"command_line", command_line},
-                  {"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
+                  {"created", utc_now()},
                   {"compiler", std::string(compiler)},
                   {"boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
                   {"eigen", fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
+                  {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
+                  {"tomlplusplus", toml_library_version()},
+                  {"openssl", openssl_version()},
                   {"system", fmt::format("{} {} {}", machine.sysname, machine.release, machine.machine)},
                   {"cpu", cpu},
                   {"threads", std::int64_t{1}}};

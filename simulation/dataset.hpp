@@ -30,9 +30,12 @@ std::string cf_unit(const std::string& unit);
 /// What a scenario is before it is solved: the groups `events`, `parameters`, `patient` and `inputs` of a run.
 Group describe(const Scenario& scenario);
 
-/// Program, compiler, libraries, machine, command line, time: attributes of the group `provenance`.
+/// Program, compiler, libraries, machine, command line, time of the start: attributes of the group `provenance`.
 /// `extra` adds what only the caller knows, for example the HDF5 version.
 Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra);
+
+/// What provenance gets when the work has ended: `finished`, the time, and `exit_state`: "ok", "interrupted" or "failed".
+Attributes end_of_run(const std::string& exit_state);
 
 /// An archive of one run (the run is the root) or of several (each in /simulation/LABEL).
 Group archive_of(const std::vector<std::pair<std::string, Group>>& runs, const Group& provenance);

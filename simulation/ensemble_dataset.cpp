@@ -200,7 +200,8 @@ Group EnsembleDataset::rest(const EnsembleSummary& summary) const {
               {"mean", over_time("mean", &Distribution::mean)},
               {"minimum", over_time("minimum", &Distribution::min)},
               {"maximum", over_time("maximum", &Distribution::max)},
-              {"count", std::move(counts)}};
+              {"count", std::move(counts)},
+              {"provenance", Group{{}, end_of_run(summary.was_stopped ? "interrupted" : summary.n_solved == 0 ? "failed" : "ok"), {}}}};
   return g;
 }
 

@@ -23,7 +23,7 @@ std::vector<std::string> usual_observables();
 ///
 ///   frame()          all but the patients, whose arrays have no rows yet
 ///   take(block)      the block's rows; its values enter the quantiles
-///   rest(summary)    what is known at the end: counts, quantiles, means
+///   rest(summary)    what is known at the end: counts, quantiles, means, and the last attributes of the group `provenance`
 ///
 /// Memory follows from the range of the numbers, not from how many patients there are; see core/distribution.hpp.
 class EnsembleDataset {

@@ -34,6 +34,7 @@ ONLY_IN = {
     r"nlohmann/": "cli/",
     r"pugixml": "interop/",
     r"Random123/": "simulation/population.cpp",
+    r"openssl/": "core/digest.cpp",
     r"pybind11|Python\.h|numpy/": "bindings/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

@@ -20,7 +20,7 @@ except ImportError as error:
     ) from error
 
 from nkpk._core import InputError
-from nkpk.archive import open_archive, save
+from nkpk.archive import diff, open_archive, save, verify
 from nkpk.ensemble import Ensemble
 from nkpk.library import Regimen, patients, products, regimens, solvers
 from nkpk.result import Result, Results, SolveError
@@ -34,8 +34,8 @@ __version__: str = _core.version
 
 __all__ = [
     "Ensemble", "InputError", "PlausibilityWarning", "Regimen", "Result", "Results", "Scenario", "SolveError", "all_arms",
-    "figure_data", "load", "open_archive", "patients", "plot_ensemble", "plot_regimens", "plot_run", "products",
-    "regimens", "save", "simulate", "solvers",
+    "diff", "figure_data", "load", "open_archive", "patients", "plot_ensemble", "plot_regimens", "plot_run", "products",
+    "regimens", "save", "simulate", "solvers", "verify",
 ]  # fmt: skip
 
 _IN_PLOT = ("figure_data", "plot_ensemble", "plot_regimens", "plot_run")

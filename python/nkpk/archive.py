@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nkpk import _core, tables
 from nkpk._core import InputError
@@ -13,11 +13,15 @@ from nkpk.ensemble import Ensemble
 from nkpk.result import Result, Results, runs_of
 from nkpk.tree import ArchiveGroup, Group, Tree, to_core
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def open_archive(path: str | PathLike[str]) -> Result | Results | Ensemble:
     """The run in an archive, its runs by name when it holds several, or its ensemble. Arrays are read when first asked for.
 
-    Raises nkpk.InputError when the file is missing, damaged, no archive of nkpk, or of an unknown format.
+    All bytes are compared with the digest at the end of the file first. Raises nkpk.InputError when the file is missing, damaged,
+    changed by another program, no archive of nkpk, or of an unknown format.
     """
     root = ArchiveGroup(Path(path))
     version = root.attrs.get("nkpk_format_version")
@@ -34,6 +38,27 @@ def open_archive(path: str | PathLike[str]) -> Result | Results | Ensemble:
     if kind == "ensemble":
         return Ensemble(root, provenance)
     raise InputError(f"{fspath(path)}: holds {kind!r}; expected a simulation, a collection or an ensemble")
+
+
+def verify(path: str | PathLike[str]) -> list[str]:
+    """What is wrong with an archive, as `nkpk verify` says it; empty where it is sound. Every value is read."""
+    return _core.verify(path)
+
+
+def diff(a: str | PathLike[str], b: str | PathLike[str], rtol: float = 0.0, atol: float = 0.0, provenance: bool = False) -> pd.DataFrame:
+    """What differs between two archives, as `nkpk diff` says it; empty where nothing does.
+
+    Numbers are the same when |a - b| <= atol + rtol max(|a|, |b|), or both are missing. `provenance`: when, where and by what they
+    were made counts as well. Columns: kind, where, a, b, line (of an input), n, n_different, max_absolute, at_absolute, max_relative,
+    at_relative, provenance.
+
+    Raises nkpk.InputError when one of them cannot be read.
+    """
+    import pandas as pd
+
+    columns = "kind where a b line n n_different max_absolute at_absolute max_relative at_relative provenance".split()
+    found = pd.DataFrame(_core.diff(a, b, rtol, atol), columns=columns)
+    return found if provenance else found[~found["provenance"].astype(bool)].reset_index(drop=True)
 
 
 def save_ensemble(ensemble: Ensemble, path: str | PathLike[str], force: bool = False) -> None:
@@ -63,4 +88,5 @@ def save(results: Result | Mapping[str, Result], path: str | PathLike[str], forc
     else:
         calls = "; ".join(dict.fromkeys(str(run.provenance["command_line"]) for run in runs.values()))
         origin = _core.provenance(calls, tables.python_versions())
+        origin["attrs"].update(_core.end_of_run("ok" if all(run.ok for run in runs.values()) else "failed"))
     _core.write_archive(path, [(name, _run_as_written(run)) for name, run in runs.items()], origin, force)

@@ -222,6 +222,7 @@ class Scenario:
             warnings.warn(f"{self.regimen}/{self.arm}: {text}", PlausibilityWarning, stacklevel=2)
         origin = _core.provenance(scenario._call(solver, rtol, atol_factor, max_steps, isa), tables.python_versions())
         root, run = _core.simulate(scenario._built, options)
+        origin["attrs"].update(_core.end_of_run("ok" if root["attrs"]["status"] == "ok" else "failed"))
         result = Result(Group.from_core(root, GroupsOfRun(run)), Group.from_core(origin), scenario._forms)
         if check and result.status != "ok":
             raise SolveError(result)
@@ -333,6 +334,7 @@ class Scenario:
             from nkpk.archive import open_archive
 
             return open_archive(out)
+        origin["attrs"].update(root["groups"].pop("provenance")["attrs"])
         return Ensemble(Group.from_core(root), Group.from_core(origin))
 
     def _with(self, days: float | None, output_step: float | None, off: tuple[str, ...]) -> Scenario:

@@ -105,11 +105,16 @@ def _plain(value: Any) -> Any:
 
 
 class ArchiveGroup:
-    """A group of an archive; attributes and arrays are read when first asked for, and the file is closed again."""
+    """A group of an archive; attributes and arrays are read when first asked for, and the file is closed again.
+
+    At first all bytes of the file are compared with the digest at its end: h5py never sees one that is damaged.
+    """
 
     def __init__(self, path: Path, where: str = "/", stamp: tuple[int, int, int] | None = None) -> None:
         self._path, self._where = path, where
         self._stamp = stamp or self._now()
+        if stamp is None:
+            _core.check_digest(path)
 
     def _now(self) -> tuple[int, int, int]:
         try:

@@ -82,13 +82,8 @@ def test_what_is_no_archive_is_refused(single: Path, tmp_path: Path) -> None:
         nkpk.open(tmp_path / "cut.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
-    with pytest.raises(nkpk.InputError, match="not an archive of nkpk"):
+    with pytest.raises(nkpk.InputError, match="never an archive of nkpk"):
         nkpk.open(tmp_path / "other.h5")
-    shutil.copy(single, tmp_path / "new.h5")
-    with h5py.File(tmp_path / "new.h5", "r+") as file:
-        file.attrs["nkpk_format_version"] = 99
-    with pytest.raises(nkpk.InputError, match="version 99; expected 1"):
-        nkpk.open(tmp_path / "new.h5")
 
 
 def test_a_file_that_was_replaced_is_not_mixed_with_the_old_one(sankoma: nkpk.Result, single: Path, tmp_path: Path) -> None:
@@ -148,15 +143,7 @@ def test_xarray_opens_the_whole_tree(single: Path, collection: Path, engine: str
         assert len(tree["simulation"].children) == 5
 
 
-@pytest.mark.skipif(shutil.which("ncdump") is None, reason="ncdump is not installed")
-def test_ncdump_shows_dimensions_and_units(single: Path) -> None:
-    header = subprocess.check_output(["ncdump", "-h", single], text=True)
-    assert "time = 681 ;" in header and "cohort = 2 ;" in header
-    assert 'alc:units = "cells/uL" ;' in header
-    assert "phony_dim" not in header
-
-
-LIBRARIES = ("nkpk", "h5py", "netCDF4")
+LIBRARIES = ("nkpk", "h5py", "netCDF4")  # in every order: h5py before nkpk and after it, alone and with a third HDF5
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(LIBRARIES)), ids="-".join)
@@ -178,6 +165,7 @@ for turn in range(2):
     with h5py.File(path + "3", "w") as file:
         file["x"] = np.arange(3.0)
     assert nkpk.open(path + "2").data.identical(run.data)
+    assert nkpk.verify(path) == [] and nkpk.diff(path, path).empty
 print("done")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

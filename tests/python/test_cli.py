@@ -56,7 +56,7 @@ def test_the_instruction_set_is_fixed_stored_and_changes_no_bit(nkpk, tmp_path):
 
 @pytest.mark.parametrize(
     "args",
-    [["list"], ["check", *REGIMENS], ["show", "rogachev-hsct"], ["simulate", "sankoma"], ["info", "run.h5"]],
+    [["list"], ["check", *REGIMENS], ["show", "rogachev-hsct"], ["simulate", "sankoma"], ["info", "run.h5"], ["verify", "run.h5"]],
     ids=lambda args: args[0],
 )
 def test_every_command_speaks_text_and_json_on_stdout_and_nothing_on_stderr(args, nkpk):
@@ -131,7 +131,7 @@ def test_warnings_go_to_stderr_and_not_into_json(nkpk):
 def test_version_and_help(nkpk):
     assert re.fullmatch(r"nkpk \d+\.\d+\.\d+ \(HDF5 [\d.]+, format 1\)\n", nkpk("--version").stdout)
     assert "simulate" in nkpk("--help").stdout
-    for command in ("list", "check", "show", "simulate", "ensemble", "info"):
+    for command in ("list", "check", "show", "simulate", "ensemble", "export", "info", "verify", "diff"):
         assert nkpk(command, "--help").stdout
 
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "nkpk/archive/archive.hpp"
+#include "nkpk/archive/seal.hpp"
 #include "nkpk/core/error.hpp"
 #include "support/files.hpp"
 #include "support/refusal.hpp"
@@ -36,6 +37,12 @@ using Texts = std::vector<std::string>;
 
 void put_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// With the digest of these bytes behind them, whatever they are.
+void put_sealed(const fs::path& path, const std::string& bytes) {
+  const auto seal = nkpk::archive::seal_of(bytes);
+  put_bytes(path, bytes + std::string(seal.begin(), seal.end()));
 }
 
 Doubles ramp(std::size_t n, double step) {
@@ -317,12 +324,21 @@ TEST_CASE("what is not an archive is refused with the reason") {
   SUBCASE("truncated anywhere") {
     nkpk::archive::write(path, everything());
     const std::string whole = bytes_of(path);
-    for (std::size_t n = 8; n < whole.size(); n += 997) {
+    std::vector<std::size_t> lengths;
+    for (std::size_t n = 8; n < whole.size(); n += 97) lengths.push_back(n);
+    for (std::size_t n = whole.size() - 100; n < whole.size(); ++n) lengths.push_back(n);
+    for (const std::size_t n : lengths) {
       put_bytes(path, whole.substr(0, n));
-      CHECK(problem().starts_with("incomplete or damaged archive ("));
+      CHECK(problem().starts_with("no digest at its end: cut short"));
     }
-    put_bytes(path, whole.substr(0, whole.size() - 1));
-    CHECK(problem().starts_with("incomplete or damaged archive ("));
+  }
+  SUBCASE("lengthened") {
+    nkpk::archive::write(path, everything());
+    const std::string whole = bytes_of(path);
+    put_bytes(path, whole + "x");
+    CHECK(problem().starts_with("no digest at its end: "));
+    put_bytes(path, whole + whole.substr(whole.size() - 64));  // the digest twice
+    CHECK(problem().starts_with("damaged: "));
   }
   SUBCASE("damaged") {
     Doubles values = ramp(20'000, 1.0);
@@ -331,6 +347,9 @@ TEST_CASE("what is not an archive is refused with the reason") {
     std::string bytes = bytes_of(path);
     bytes[bytes.size() / 2] ^= 1;  // within the numbers, nearly all of the file
     put_bytes(path, bytes);
+    CHECK(problem().starts_with("damaged: its bytes are not those that were written"));
+    // one that is sealed all the same is found by the checksum of its chunk
+    put_sealed(path, bytes.substr(0, bytes.size() - nkpk::archive::seal_bytes));
     CHECK(problem().starts_with("incomplete or damaged archive (/time: "));
   }
 }
@@ -363,7 +382,7 @@ TEST_CASE("other format versions and foreign HDF5 files are refused") {
     for (std::size_t i = 0; i < hex.size(); i += 2) {
       bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
     }
-    put_bytes(path, bytes);
+    put_sealed(path, bytes);
     return refusal_of([&] { nkpk::archive::read(path); });
   };
   CHECK(problem(version_99) == path.string() + ": format version 99, this program reads 1");

@@ -100,7 +100,7 @@ Group patient_group(const Scenario& s) {
               scalar("height", "cm", "height", q.height_cm),
               scalar("bsa", "m^2", "body surface area (Mosteller)", b.bsa_m2),
               scalar("blood_volume", "L", "blood volume", b.blood_uL * 1e-6),
-              scalar("egfr", "mL/min/1.73m^2", "estimated glomerular filtration rate", b.eGFR_L_per_d / detail::L_per_d_in_mL_per_min),
+              scalar("egfr", "mL/min/(1.73m^2)", "estimated glomerular filtration rate", b.eGFR_L_per_d / detail::L_per_d_in_mL_per_min),
               scalar("nk_before", "cells/uL", "NK cells before conditioning", s.p.host_nk.NK0),
               scalar("t_before", "cells/uL", "conventional T cells before conditioning", s.p.t_cells.T0),
               scalar("treg_before", "cells/uL", "regulatory T cells before conditioning", s.p.treg.R0)};

@@ -146,3 +146,19 @@ def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], text: st
     before = sorted(folder.iterdir())
     assert text in command("export", "--csv", *arguments, code=2)
     assert sorted(folder.iterdir()) == before
+
+
+def test_provenance_says_how_the_work_ended(tmp_path: Path) -> None:
+    failed = nkpk.simulate("sankoma", max_steps=10, check=False)
+    assert failed.provenance["exit_state"] == "failed"
+    failed.save(tmp_path / "failed.h5")
+    scenario = nkpk.load("sankoma", days=5)
+    given = scenario.ensemble(population={"host_nk.d0": [0.05, -1.0, float("nan")]})
+    assert (given.n_solved, given.n_refused, given.provenance["exit_state"]) == (1, 2, "ok")
+    given.save(tmp_path / "given.h5")
+    streamed = scenario.ensemble(n=2, max_steps=10, out=tmp_path / "streamed.h5")
+    assert (streamed.n_failed, streamed.provenance["exit_state"]) == (2, "failed")
+    for name in ("failed", "given", "streamed"):
+        assert nkpk.verify(tmp_path / f"{name}.h5") == []
+        provenance = nkpk.open(tmp_path / f"{name}.h5").provenance
+        assert provenance["created"] <= provenance["finished"]

@@ -11,6 +11,7 @@
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/archive/file_bytes.hpp"
 #include "nkpk/archive/hdf5_handles.hpp"
+#include "nkpk/archive/journal.hpp"
 #include "nkpk/core/error.hpp"
 
 namespace nkpk::archive {
@@ -245,12 +246,14 @@ Group read_from(const Open& open, std::size_t most_elements, const std::string& 
 }  // namespace
 
 Group read(const std::filesystem::path& path) {
+  if (is_journal(path)) return read_journal(path, false);
   std::vector<char> image = read_bytes(path, signature, no_hdf5);
   return read_from([&] { return open_image(std::move(image)); },
                    std::numeric_limits<std::size_t>::max(), path.string());
 }
 
 Group read_outline(const std::filesystem::path& path, std::size_t most_elements) {
+  if (is_journal(path)) return read_journal(path, true);
   read_bytes(path, signature, no_hdf5, signature.size());
   const auto open = [&] {
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), "/");

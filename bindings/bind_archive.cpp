@@ -3,6 +3,7 @@
 
 #include "convert.hpp"
 #include "nkpk/archive/archive.hpp"
+#include "nkpk/archive/journal.hpp"
 #include "nkpk/simulation/dataset.hpp"
 
 namespace nkpk::bindings {
@@ -19,6 +20,18 @@ void write_archive(const std::filesystem::path& path, const std::vector<std::pai
 }  // namespace
 
 void bind_archive(py::module_& m) {
+  m.def("is_journal", &archive::is_journal, py::arg("path"));
+  m.def(
+      "read_archive",
+      [](const std::filesystem::path& path) {
+        Group root;
+        {
+          const py::gil_scoped_release unlocked;
+          root = archive::read(path);
+        }
+        return to_python(std::move(root));
+      },
+      py::arg("path"));
   m.def("write_archive", &write_archive, py::arg("path"), py::arg("runs"), py::arg("provenance"), py::arg("overwrite"));
 }
 

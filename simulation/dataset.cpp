@@ -13,6 +13,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "nkpk/generated/model_hash.hpp"
 #include "nkpk/version.hpp"
 
 namespace nkpk {
@@ -294,6 +295,7 @@ Group provenance(const std::string& command_line, const std::map<std::string, st
                   {"command_line", command_line},
                   {"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
                   {"compiler", std::string(compiler)},
+                  {"model_hash", std::string(model_hash)},
                   {"boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
                   {"eigen", fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
                   {"system", fmt::format("{} {} {}", machine.sysname, machine.release, machine.machine)},

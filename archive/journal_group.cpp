@@ -12,7 +12,8 @@ namespace {
 
 using Kind = JournalRecord::Kind;
 
-constexpr std::size_t most_summarised = std::size_t{1} << 22;  // observables times outputs; what is asked for has a tenth at most
+// observables times outputs times quantiles; all observables at 10,000 outputs have a tenth of it
+constexpr std::size_t most_summarised = std::size_t{1} << 24;
 
 /// The shapes of n patients, and no values.
 void become_outline(Group& group, std::size_t n) {
@@ -35,9 +36,10 @@ const Group& group_in(const Group& header, const std::string& name) {
 CourseSummary summary_of(const Group& header) {
   const NamedArray* time = find_array(group_in(header, "archive"), "time");
   if (!time || time->shape.size() != 1) throw BytesError("no times");
-  const Group& form = group_in(header, "summaries");
-  if (form.arrays.size() > 0 && time->shape[0] > most_summarised / form.arrays.size()) throw BytesError("more courses than can be summarised");
-  return CourseSummary(form, time->shape[0]);
+  CourseSummary summary(group_in(header, "summaries"), time->shape[0]);
+  const std::size_t columns = summary.observables().size() * (summary.n_quantiles() + 1);
+  if (columns > 0 && time->shape[0] > most_summarised / columns) throw BytesError("more courses than can be summarised");
+  return summary;
 }
 
 Group group_from(const ReadAt& read, const JournalIndex& index, const std::string& status, bool is_outline) {

@@ -28,6 +28,7 @@ class CourseSummary {
 
   const std::vector<NamedArray>& observables() const { return observables_; }
   std::size_t n_times() const { return n_times_; }
+  std::size_t n_quantiles() const { return quantiles_.size(); }
   /// Of an observable at an output time, both by index.
   const Distribution& at(std::size_t observable, std::size_t time) const;
   /// quantiles, mean, minimum, maximum, count; each observable over time

@@ -121,9 +121,11 @@ void take(ByteReader& in, Group& group, int depth) {
 
 }  // namespace
 
+void write(ByteWriter& out, const Group& group) { put(out, group); }
+
 std::string bytes_of(const Group& group) {
   ByteWriter out;
-  put(out, group);
+  write(out, group);
   return out.take();
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 // Numbers and texts as bytes, little-endian, and back. What is read may come from a damaged file: no length is believed before
@@ -27,6 +28,10 @@ concept Plain = std::is_arithmetic_v<Number>;
 
 class ByteWriter {
  public:
+  ByteWriter() = default;
+  /// Into memory that is there already; what it holds goes.
+  explicit ByteWriter(std::string memory) : bytes_(std::move(memory)) { bytes_.clear(); }
+
   template <Plain Number>
   void number(Number x) {
     bytes_.append(reinterpret_cast<const char*>(&x), sizeof x);

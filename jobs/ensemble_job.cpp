@@ -90,6 +90,7 @@ struct EnsembleJob::Work {
   archive::JournalFile journal;
   bool is_complete = false, goes_on = false;
   EnsembleSummary summary;  // of what is finished
+  std::string memory;       // a block's bytes
   Checkpoints checkpoints;
 
   Work(const Scenario& s, const Population& p, const EnsembleOptions& o, EnsembleDataset& d, const Group& provenance, EnsembleTarget t)
@@ -221,9 +222,11 @@ void EnsembleJob::Work::take(archive::GrowingArchive& out, const EnsembleBlock& 
   Group rows = data.take(block);
   add(summary, block);
   rows.attributes = data.progress(summary);
-  const std::string bytes = archive::bytes_of(rows);
-  journal.append(Kind::rows, block.first, block.first + block.n, bytes);
-  checkpoints.count_rows(bytes.size());
+  ByteWriter bytes(std::move(memory));  // fresh pages for each block would cost more than writing them
+  archive::write(bytes, rows);
+  memory = bytes.take();
+  journal.append(Kind::rows, block.first, block.first + block.n, memory);
+  checkpoints.count_rows(memory.size());
   if (!data.content().keep_values && checkpoints.is_due()) checkpoint();
   out.append(rows);
   if (target.each) target.each(rows);

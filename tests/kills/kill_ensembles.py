@@ -229,7 +229,7 @@ def report(tally: Tally, seed: int) -> str:
 Written by `python tests/kills/kill_ensembles.py --kills {tally.n} --seed {seed}`, whose head says what is looked at after each kill. Each job
 has {N} patients in {(N + 1023) // 1024} blocks.
 
-**{tally.n} kills of {tally.jobs} jobs; {tally.n_at_places} of them at fault points: {tally.kills["write"]} inside a write, {tally.kills["flush"]} at a flush, \
+**{tally.n} kills of {tally.jobs} jobs; {tally.n_at_places} of them at fault points: {tally.kills["write"]} at or inside a write, {tally.kills["flush"]} at a flush, \
 {tally.kills["rename"]} at a rename or behind it, the others by SIGKILL at a random moment. Archives, journals or resumed archives that were not as they \
 should be: {len(tally.problems)}.** {tally.survived} more runs were done before their kill came.
 

@@ -19,10 +19,12 @@ std::string hdf5_version();
 void write(const std::filesystem::path& path, const Group& root, bool overwrite = false);
 
 /// Reads an archive back. Throws InputError when it is missing, not HDF5, truncated, damaged, not an nkpk archive, or of an
-/// unknown format version. Its bytes are compared with the digest at their end before HDF5 sees one; see Reader.
+/// unknown format version. Its bytes are compared with the digest at their end before HDF5 sees one; see Reader. Of a journal, the ensemble
+/// up to the last block that is finished.
 Group read(const std::filesystem::path& path);
 
-/// As read(), but arrays of more elements come with their shape and no values: what is in an archive of any size.
+/// As read(), but arrays of more elements come with their shape and no values: what is in an archive of any size. Of a
+/// journal no rows are read, and its summaries come without values too.
 Group read_outline(const std::filesystem::path& path, std::size_t most_elements);
 
 }  // namespace nkpk::archive

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "nkpk/archive/fault.hpp"
 #include "nkpk/core/error.hpp"
 
 namespace nkpk::archive {
@@ -19,28 +20,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string system_reason(int code) { return std::generic_category().message(code); }
-
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags)
-      : id_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
-  ~Descriptor() {
-    if (id_ >= 0) ::close(id_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return id_; }
-
- private:
-  int id_;
-};
-
 fs::path folder_of(const fs::path& target) {
   return target.has_parent_path() ? target.parent_path() : fs::path(".");
 }
 
-void check_target(const fs::path& target, bool overwrite) {
+}  // namespace
+
+Descriptor::Descriptor(const fs::path& path, int flags) : id_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
+Descriptor::~Descriptor() {
+  if (id_ >= 0) ::close(id_);
+}
+
+std::string system_reason(int code) { return std::generic_category().message(code); }
+
+fs::path work_name(const fs::path& target, std::string_view suffix) { return target.string() + std::string(suffix); }
+
+void expect_target(const fs::path& target, bool overwrite) {
   const std::string where = target.string();
   std::error_code error;
   const fs::path folder = folder_of(target);
@@ -64,22 +59,43 @@ void check_target(const fs::path& target, bool overwrite) {
     throw InputError(where, "the file exists already", "choose another name or allow overwriting");
 }
 
-}  // namespace
-
-PartFile::PartFile(const fs::path& target, bool overwrite)
-    : target_(target), part_(target.string() + ".part"), overwrite_(overwrite) {
-  check_target(target, overwrite);
-  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (file_ < 0) fail("cannot be written");
-  // A part file left by a crash holds no lock. One that is locked, or was renamed since we opened
-  // it, belongs to another program. Some network disks have no locks: then we do without.
+int open_locked(const fs::path& path, const fs::path& target) {
+  const auto fail = [&](const std::string& problem) { throw InputError(target.string(), problem); };
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file < 0) fail("cannot be written: " + system_reason(errno));
+  // A work file left by a crash holds no lock. One that is locked, or was renamed since we opened it, belongs to another program,
+  // but for a reader of a journal, who lets go at once. Some network disks have no locks: then we do without.
   struct stat ours {};
   struct stat named {};
-  const bool locked = ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-  if (!locked || ::fstat(file_, &ours) != 0 || ::lstat(part_.c_str(), &named) != 0 ||
-      ours.st_ino != named.st_ino) {
+  bool is_locked = false;
+  for (int attempt = 0; attempt < 20 && !is_locked; ++attempt) {
+    if (attempt > 0) ::usleep(10'000);
+    is_locked = ::flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+  }
+  if (!is_locked || ::fstat(file, &ours) != 0 || ::lstat(path.c_str(), &named) != 0 || ours.st_ino != named.st_ino) {
+    ::close(file);
+    fail("another program is writing this file");
+  }
+  if (!S_ISREG(ours.st_mode)) {
+    ::close(file);
+    fail(path.string() + " is not a regular file");
+  }
+  return file;
+}
+
+void sync_folder_of(const fs::path& path) {
+  const Descriptor folder(folder_of(path), O_RDONLY | O_DIRECTORY);
+  if (folder >= 0) ::fsync(folder);
+}
+
+PartFile::PartFile(const fs::path& target, bool overwrite, std::string_view suffix) : target_(target), part_(work_name(target, suffix)), overwrite_(overwrite) {
+  expect_target(target, overwrite);
+  file_ = open_locked(part_, target);
+  char begin[journal_signature.size()] = {};
+  if (!overwrite && ::pread(file_, begin, sizeof begin, 0) == sizeof begin && std::string_view(begin, sizeof begin) == journal_signature) {
     ::close(file_);
-    throw InputError(target_.string(), "another program is writing this file");
+    throw InputError(target_.string(), fmt::format("{} is the journal of an interrupted ensemble", part_.string()),
+                     "choose another name, go on with that ensemble or allow overwriting");
   }
 }
 
@@ -112,13 +128,14 @@ void PartFile::cut(std::size_t end) {
 }
 
 void PartFile::finish() {
+  fault::point("archive_sync");
   if (::fsync(file_) != 0) fail("cannot be brought to disk");
-  check_target(target_, overwrite_);  // once more: what another program put there meanwhile stays
+  expect_target(target_, overwrite_);  // once more: what another program put there meanwhile stays
+  fault::point("archive_rename");
   if (::rename(part_.c_str(), target_.c_str()) != 0) fail("cannot be replaced");
+  fault::point("archive_renamed");
   ::close(std::exchange(file_, -1));
-  // The new name survives a power cut too. Not every file system can do this; the data are safe.
-  const Descriptor folder(folder_of(target_), O_RDONLY | O_DIRECTORY);
-  if (folder >= 0) ::fsync(folder);
+  sync_folder_of(target_);
 }
 
 void PartFile::fail(const std::string& problem) const {

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "nkpk/archive/build.hpp"
+#include "nkpk/archive/fault.hpp"
 #include "nkpk/archive/file_bytes.hpp"
 #include "nkpk/archive/seal.hpp"
 #include "nkpk/core/error.hpp"
@@ -11,7 +12,7 @@
 namespace nkpk::archive {
 
 struct GrowingArchive::File {
-  File(const std::filesystem::path& path, bool overwrite) : part(path, overwrite) {}
+  File(const std::filesystem::path& path, bool overwrite, std::string_view suffix) : part(path, overwrite, suffix) {}
   PartFile part;
   std::optional<Handle> hdf5;
   Growth growth;
@@ -90,6 +91,7 @@ void append_group(hid_t id, const Group& rows, const Growth& growth, std::size_t
                   std::size_t n, const std::string& path) {
   for (const NamedArray& array : rows.arrays) {
     const std::string where = path + "/" + array.name;
+    fault::point("hdf5_append");
     check_shape(array, where);
     if (!growth.concerns(array) || array.shape[0] != n)
       throw std::logic_error(fmt::format("{}: not {} rows along {}", where, n, growth.dimension));
@@ -117,8 +119,8 @@ bool end_group(hid_t top, const Group& group, const std::string& name) {
 }  // namespace
 
 GrowingArchive::GrowingArchive(const std::filesystem::path& path, const Group& root,
-                               const std::string& dimension, std::size_t at_most, bool overwrite)
-    : path_(path), file_(std::make_unique<File>(path, overwrite)) {
+                               const std::string& dimension, std::size_t at_most, bool overwrite, std::string_view suffix)
+    : path_(path), file_(std::make_unique<File>(path, overwrite, suffix)) {
   file_->growth = {dimension, at_most};
   for (const NamedArray& array : root.arrays)
     if (is_coordinate(array)) file_->coordinates[array.name] = array.shape.at(0);
@@ -143,6 +145,7 @@ void GrowingArchive::append(const Group& rows) {
   on_disk(path_, [&] {
     file_->claim(room_for_hdf5 + room_for(rows, file_->growth));
     append_group(*file_->hdf5, rows, file_->growth, file_->length, n, "");
+    fault::point("hdf5_flush");
     check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
   });
   file_->length += n;
@@ -162,6 +165,7 @@ void GrowingArchive::finish(const Group& rest) {
     Group added = rest;
     std::erase_if(added.groups, [&](const auto& group) { return end_group(top, group.second, group.first); });
     build_group(top, added, &scope, nullptr, "");
+    fault::point("hdf5_finish");
     check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");
     open.clear();
   });

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "nkpk/core/named_array.hpp"
 
@@ -16,9 +17,10 @@ class GrowingArchive {
   /// Rows of a chunk, a power of two; fewer where a row is long. Pieces of so many rows are written fastest.
   static constexpr std::size_t most_chunk_rows = 1024;
 
-  /// Begins `path` + ".part" with `root`: its arrays that lead with `dimension`, the coordinate among them, have no rows yet.
+  /// Begins `path` + `suffix` with `root`: its arrays that lead with `dimension`, the coordinate among them, have no rows yet.
   /// `at_most`: rows that it may get. Throws InputError as archive::write does.
-  GrowingArchive(const std::filesystem::path& path, const Group& root, const std::string& dimension, std::size_t at_most, bool overwrite = false);
+  GrowingArchive(const std::filesystem::path& path, const Group& root, const std::string& dimension, std::size_t at_most, bool overwrite = false,
+                 std::string_view suffix = ".part");
   ~GrowingArchive();
   GrowingArchive(const GrowingArchive&) = delete;
   GrowingArchive& operator=(const GrowingArchive&) = delete;

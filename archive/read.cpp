@@ -12,6 +12,7 @@
 #include "nkpk/archive/hdf5_handles.hpp"
 #include "nkpk/archive/in_file.hpp"
 #include "nkpk/archive/reader.hpp"
+#include "nkpk/archive/journal.hpp"
 #include "nkpk/core/error.hpp"
 
 namespace nkpk::archive {
@@ -341,8 +342,10 @@ bool Reader::has_fill_value(const std::string& array) const {
   return on_file(file_->where, [&] { return check(H5Aexists_by_name(*file_->hdf5, array.c_str(), "_FillValue", H5P_DEFAULT), array) > 0; });
 }
 
-Group read(const std::filesystem::path& path) { return Reader(path).tree(); }
+Group read(const std::filesystem::path& path) { return is_journal(path) ? read_journal(path, false) : Reader(path).tree(); }
 
-Group read_outline(const std::filesystem::path& path, std::size_t most_elements) { return Reader(path).tree(most_elements); }
+Group read_outline(const std::filesystem::path& path, std::size_t most_elements) {
+  return is_journal(path) ? read_journal(path, true) : Reader(path).tree(most_elements);
+}
 
 }  // namespace nkpk::archive

@@ -6,6 +6,7 @@
 #include "nkpk/archive/diff.hpp"
 #include "nkpk/archive/seal.hpp"
 #include "nkpk/archive/verify.hpp"
+#include "nkpk/archive/journal.hpp"
 #include "nkpk/simulation/dataset.hpp"
 
 namespace nkpk::bindings {
@@ -38,6 +39,18 @@ std::vector<py::dict> differences(const std::filesystem::path& a, const std::fil
 }  // namespace
 
 void bind_archive(py::module_& m) {
+  m.def("is_journal", &archive::is_journal, py::arg("path"));
+  m.def(
+      "read_archive",
+      [](const std::filesystem::path& path) {
+        Group root;
+        {
+          const py::gil_scoped_release unlocked;
+          root = archive::read(path);
+        }
+        return to_python(std::move(root));
+      },
+      py::arg("path"));
   m.def("write_archive", &write_archive, py::arg("path"), py::arg("runs"), py::arg("provenance"), py::arg("overwrite"));
   m.def("check_digest", [](const std::filesystem::path& path) { archive::check_seal(path); }, py::arg("path"), py::call_guard<py::gil_scoped_release>());
   m.def("verify", [](const std::filesystem::path& path) { return archive::verify(path).problems; }, py::arg("path"), py::call_guard<py::gil_scoped_release>());

@@ -6,8 +6,7 @@
 
 #include "convert.hpp"
 #include "interrupt.hpp"
-#include "nkpk/archive/growing.hpp"
-#include "nkpk/simulation/dataset.hpp"
+#include "nkpk/jobs/ensemble_job.hpp"
 #include "nkpk/simulation/ensemble_dataset.hpp"
 
 namespace nkpk::bindings {
@@ -32,9 +31,8 @@ Population population_in(const Scenario& s, const Wanted& wanted) {
   return population_of(s, wanted.names, {wanted.values.data(), wanted.values.data() + wanted.values.size()});
 }
 
-/// The ensemble in memory; or in the file `out`, and then None. Ctrl-C ends it, and a file keeps the blocks finished so far.
-py::object run_ensemble(const Scenario& s, const Wanted& wanted, const py::object& progress, const py::dict& origin, const std::optional<std::filesystem::path>& out,
-                        bool overwrite) {
+/// The ensemble in memory; or in the file of the target, and then None. Ctrl-C ends it, and a file keeps the blocks finished so far.
+py::object run_ensemble(const Scenario& s, const Wanted& wanted, const py::object& progress, const py::dict& origin, const EnsembleTarget& target) {
   const Population population = population_in(s, wanted);
   EnsembleOptions options;
   options.solver = wanted.solver;
@@ -48,23 +46,20 @@ py::object run_ensemble(const Scenario& s, const Wanted& wanted, const py::objec
       const py::gil_scoped_acquire gil;
       progress(done, all);
     };
-  Group whole = data.frame();
+  Group whole;
   const Group provenance = from_python(origin);
   {
     const py::gil_scoped_release unlocked;
-    std::optional<archive::GrowingArchive> file;
-    if (out) file.emplace(*out, archive_of({{s.label, whole}}, provenance), "patient", population.n_patients, overwrite);
-    const EnsembleSummary summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) {
-      const Group rows = data.take(block);
-      if (file) file->append(rows);
-      else append_rows(whole, rows);
-    });
-    const bool is_empty = summary.n_solved + summary.n_failed + summary.n_refused == 0;
-    if (file && !(summary.was_stopped && is_empty)) file->finish(data.rest(summary));
-    if (!file) append_rest(whole, data.rest(summary));
+    if (!target.out.empty()) {
+      EnsembleJob(s, population, options, data, provenance, target).run();
+    } else {
+      whole = data.frame();
+      const EnsembleSummary summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) { append_rows(whole, data.take(block)); });
+      append_rest(whole, data.rest(summary));
+    }
   }
   interrupt.raise();
-  return out ? py::none() : py::object(to_python(std::move(whole)));
+  return target.out.empty() ? py::object(to_python(std::move(whole))) : py::none();
 }
 
 }  // namespace
@@ -76,12 +71,16 @@ void bind_ensemble(py::module_& m) {
       "ensemble",
       [](const Scenario& scenario, std::size_t n, std::optional<std::int64_t> seed, const std::vector<std::string>& names, const Table& values,
          const std::vector<std::string>& observables, const std::vector<double>& quantiles, bool keep_values, unsigned threads, const SolverOptions& solver,
-         const py::object& progress, const py::dict& provenance, const std::optional<std::filesystem::path>& out, bool overwrite) {
+         const py::object& progress, const py::dict& provenance, const std::optional<std::filesystem::path>& out, bool overwrite, bool resume) {
         const Wanted wanted{n, seed, names, values, observables, {quantiles, keep_values, seed}, solver, threads};
-        return run_ensemble(scenario, wanted, progress, provenance, out, overwrite);
+        EnsembleTarget target{.out = out.value_or(""), .resume = resume, .overwrite = overwrite};
+        target.resume_word = "resume=True";
+        target.force_word = "force=True";
+        return run_ensemble(scenario, wanted, progress, provenance, target);
       },
       py::arg("scenario"), py::kw_only(), py::arg("n"), py::arg("seed"), py::arg("names"), py::arg("values"), py::arg("observables"), py::arg("quantiles"),
-      py::arg("keep_values"), py::arg("threads"), py::arg("options"), py::arg("progress"), py::arg("provenance"), py::arg("out"), py::arg("overwrite"));
+      py::arg("keep_values"), py::arg("threads"), py::arg("options"), py::arg("progress"), py::arg("provenance"), py::arg("out"), py::arg("overwrite"),
+      py::arg("resume"));
 }
 
 }  // namespace nkpk::bindings

@@ -33,7 +33,8 @@ struct EnsembleArguments {
   std::int64_t seed = 1;
   unsigned threads = 0;              ///< 0: all
   std::string observables, quantiles;  ///< with commas between; "" for the usual ones
-  bool summary_only = false, force = false;
+  bool summary_only = false, force = false, resume = false;
+  double checkpoint_every_s = 10;
   std::string out, isa;
   SolverOptions solver;
 };

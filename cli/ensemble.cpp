@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
-#include <memory>
+#include <optional>
 
 #include "commands.hpp"
 #include "nkpk/archive/archive.hpp"
-#include "nkpk/archive/growing.hpp"
 #include "nkpk/core/error.hpp"
+#include "nkpk/core/group_rows.hpp"
+#include "nkpk/jobs/ensemble_job.hpp"
 #include "nkpk/simulation/dataset.hpp"
 #include "nkpk/simulation/ensemble_dataset.hpp"
 #include "shared.hpp"
@@ -86,6 +87,7 @@ EnsembleOptions options_of(const EnsembleArguments& arguments) {
   if (arguments.n_patients == 0) throw InputError("--n-patients", "found 0", "expected one at least");
   if (arguments.seed < 0) throw InputError("--seed", fmt::format("found {}", arguments.seed), "expected 0 or more");
   if (!arguments.out.empty() && !is_archive_path(arguments.out)) throw InputError(arguments.out, "is no name of an archive", "expected FILE.h5");
+  if (arguments.resume && arguments.out.empty()) throw InputError("--resume", "no archive is named", "expected -o FILE.h5, that of the interrupted run");
   EnsembleOptions options;
   options.solver = solver_options(arguments.solver, arguments.isa);
   options.n_threads = arguments.threads;
@@ -101,22 +103,24 @@ EnsembleContent content_of(const EnsembleArguments& arguments) {
   return content;
 }
 
-std::unique_ptr<archive::GrowingArchive> begin_archive(const Common& common, const EnsembleArguments& arguments, const EnsembleDataset& data, const Scenario& s) {
-  if (arguments.out.empty()) return nullptr;
+Group origin_of(const Common& common, const EnsembleArguments& arguments) {
   Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
   origin.attributes["threads"] = static_cast<std::int64_t>(thread_count(arguments.threads));
-  const Group root = archive_of({{s.label, data.frame()}}, origin);
-  return std::make_unique<archive::GrowingArchive>(arguments.out, root, "patient", arguments.n_patients, arguments.force);
+  return origin;
 }
 
 /// The first of those who failed or were refused.
 class Failures {
  public:
-  void take(const EnsembleBlock& block) {
-    for (std::size_t i = 0; i < block.n; ++i) {
-      if (block.runs[i].outcome == PatientRun::Outcome::solved) continue;
+  void take(const Group& rows) {
+    const auto& patient = std::get<std::vector<std::int64_t>>(find_array(rows, "patient")->data);
+    const Group& runs = *find_group(rows, "runs");
+    const auto& outcome = std::get<std::vector<std::int64_t>>(find_array(runs, "outcome")->data);
+    const auto& message = std::get<std::vector<std::string>>(find_array(runs, "message")->data);
+    for (std::size_t i = 0; i < outcome.size(); ++i) {
+      if (outcome[i] == static_cast<std::int64_t>(PatientRun::Outcome::solved)) continue;
       ++n_;
-      if (named_.size() < most_named) named_.push_back(fmt::format("patient {}: {}", block.first + i, block.runs[i].message));
+      if (named_.size() < most_named) named_.push_back(fmt::format("patient {}: {}", patient[i], message[i]));
     }
   }
   void print(bool is_archived) const {
@@ -130,6 +134,28 @@ class Failures {
   std::vector<std::string> named_;
 };
 
+/// Without a file: quantiles for the screen.
+EnsembleJob::End in_memory(const Scenario& s, const Population& population, const EnsembleOptions& options, EnsembleDataset& data, Failures& failures) {
+  const EnsembleSummary summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) { failures.take(data.take(block)); });
+  return {summary, data.n_taken(), false, false};
+}
+
+int say_complete(const Common& common, const EnsembleArguments& arguments, EnsembleJob& job) {
+  job.run();
+  if (common.json)
+    fmt::print("{}\n", dump(json{{"archive", arguments.out}, {"was_complete", true}}));
+  else if (!common.quiet)
+    fmt::print("{} is complete already: all {} patients of this ensemble\n", arguments.out, arguments.n_patients);
+  return 0;
+}
+
+std::string what_is_left(const EnsembleJob::End& end, std::size_t n_patients, const std::string& out) {
+  if (!end.is_written && !end.has_journal) return "nothing is written";
+  const std::string how = "go on with the same command and --resume";
+  if (!end.is_written) return fmt::format("{}.part holds {} of {} patients as before; {}", out, end.n_patients, n_patients, how);
+  return fmt::format("the first {} of {} patients are written to {}; {}.part stays: {}", end.n_patients, n_patients, out, out, how);
+}
+
 }  // namespace
 
 int ensemble(const Common& common, const EnsembleArguments& arguments) {
@@ -140,43 +166,57 @@ int ensemble(const Common& common, const EnsembleArguments& arguments) {
   const Scenario s = make_scenario(library, arguments.request);
   const Population population = drawn_population(s, arguments.n_patients, static_cast<std::uint64_t>(arguments.seed));
   EnsembleDataset data(s, population, options, content);
-  if (!arguments.out.empty()) check_file(arguments.out, arguments.force);
-  if (!common.quiet)
-    for (const auto& warning : s.warnings) fmt::print(stderr, "nkpk: warning: {}: {}\n", run_name(s), warning);
-
-  auto out = begin_archive(common, arguments, data, s);
   Failures failures;
-  EnsembleSummary summary;
+  const auto note = [&](const std::string& sentence) {
+    if (!common.quiet) fmt::print(stderr, "nkpk: {}\n", sentence);
+  };
+  std::optional<EnsembleJob> job;
+  if (!arguments.out.empty()) {
+    EnsembleTarget target{.out = arguments.out, .resume = arguments.resume, .overwrite = arguments.force, .checkpoint_every_s = arguments.checkpoint_every_s};
+    target.note = note;
+    target.each = [&](const Group& rows) { failures.take(rows); };
+    job.emplace(s, population, options, data, origin_of(common, arguments), std::move(target));
+  }
+  if (job && job->is_complete()) return say_complete(common, arguments, *job);
+  for (const auto& warning : s.warnings) note(fmt::format("warning: {}: {}", run_name(s), warning));
+
+  EnsembleJob::End end;
   {
     Progress progress(population.n_patients, common.quiet);
     options.progress = [&](std::size_t done, std::size_t) { progress.set(done, "patients"); };
     options.should_stop = [] { return interrupted(); };
-    summary = simulate_ensemble(s, population, options, [&](const EnsembleBlock& block) {
-      const Group rows = data.take(block);
-      if (out) out->append(rows);
-      failures.take(block);
-    });
+    end = job ? job->run() : in_memory(s, population, options, data, failures);
   }
-  const std::size_t n = summary.n_solved + summary.n_failed + summary.n_refused;
-  if (summary.was_stopped && n == 0) out.reset();
-  if (out) out->finish(data.rest(summary));
-  if (!common.quiet || (n > 0 && summary.n_solved == 0)) failures.print(out != nullptr);
+  const EnsembleSummary& summary = end.summary;
+  const std::size_t n = end.n_patients;
+  if (!common.quiet || (n > 0 && summary.n_solved == 0)) failures.print(end.is_written);
   if (summary.was_stopped) {
-    const std::string written = out ? fmt::format("the first {} of {} patients are written to {}", n, population.n_patients, arguments.out) : "nothing is written";
-    fmt::print(stderr, "nkpk: interrupted; {}\n", written);
+    fmt::print(stderr, "nkpk: interrupted; {}\n", what_is_left(end, population.n_patients, arguments.out));
     return 128 + SIGINT;
   }
 
   if (common.json) {
-    const json all{{"regimen", s.regimen.name}, {"arm", s.label}, {"patient", s.patient.name}, {"seed", arguments.seed}, {"n_patients", n},
-                   {"n_solved", summary.n_solved}, {"n_failed", summary.n_failed}, {"n_refused", summary.n_refused}, {"n_alone", summary.n_alone},
-                   {"first_failures", failures.named()}, {"solver", summary.method}, {"isa", std::string(to_string(summary.isa))}, {"archive", arguments.out},
-                   {"warnings", s.warnings}, {"quantiles", content.quantiles}, {"observables", quantile_json(s, options, content, data)}};
+    const json all{{"regimen", s.regimen.name},
+                   {"arm", s.label},
+                   {"patient", s.patient.name},
+                   {"seed", arguments.seed},
+                   {"n_patients", n},
+                   {"n_solved", summary.n_solved},
+                   {"n_failed", summary.n_failed},
+                   {"n_refused", summary.n_refused},
+                   {"n_alone", summary.n_alone},
+                   {"first_failures", failures.named()},
+                   {"solver", summary.method},
+                   {"isa", std::string(to_string(summary.isa))},
+                   {"archive", arguments.out},
+                   {"warnings", s.warnings},
+                   {"quantiles", content.quantiles},
+                   {"observables", quantile_json(s, options, content, data)}};
     fmt::print("{}\n", dump(all));
   } else if (!common.quiet) {
     fmt::print("{}\n{}: {} patients, seed {}: {} solved, {} failed, {} refused\n", quantile_table(s, options, content, data), run_name(s), n, arguments.seed,
                summary.n_solved, summary.n_failed, summary.n_refused);
-    if (out) fmt::print("written to {}\n", arguments.out);
+    if (end.is_written) fmt::print("written to {}\n", arguments.out);
   }
   return summary.n_solved > 0 ? 0 : 1;
 }

@@ -120,7 +120,10 @@ int main(int argc, char** argv) {
   ensemble->add_flag("--summary-only", many.summary_only, "store quantiles, means, parameters and outcomes, not every patient's course");
   ensemble->add_option("-o,--out", many.out, "the archive, FILE.h5")->type_name("OUT")
       ->check([](const std::string& out) { return out.empty() ? "the name is empty" : ""; }, "");
-  ensemble->add_flag("--force", many.force, "replace an existing archive");
+  ensemble->add_flag("--resume", many.resume, "go on where an interrupted run of the same ensemble ended; its journal is OUT.part");
+  ensemble->add_option("--checkpoint-every", many.checkpoint_every_s, "with --summary-only: seconds between checkpoints of the quantiles, at least")
+      ->type_name("SECONDS")->capture_default_str()->check(CLI::NonNegativeNumber);
+  ensemble->add_flag("--force", many.force, "replace an existing archive, or start anew where an interrupted run could go on");
 
   cli::ExportArguments wanted;
   CLI::App* exporting = shared(app.add_subcommand("export", "write a scenario as SBML for other programs, the equations of the model, or an archive as CSV"));

@@ -24,6 +24,9 @@ std::int64_t key_of(double x) {
   return x < 0 ? -key : key;
 }
 
+/// Of the greatest double.
+constexpr std::int64_t key_limit = (std::int64_t{0x7ff} << 9) - key_of_smallest;
+
 double middle_of(std::int64_t key) {
   if (key == 0) return 0;
   const auto place = static_cast<std::uint64_t>(std::abs(key) - 1 + key_of_smallest);
@@ -72,6 +75,27 @@ double ExactSum::over(double n) const {
   while (top > 2 && digits[top] == 0) --top;
   const double sum = static_cast<double>(digits[top]) * 0x1p64 + (static_cast<double>(digits[top - 1]) * 0x1p32 + static_cast<double>(digits[top - 2]));
   return std::ldexp((negative ? -sum : sum) / n, static_cast<int>(32 * (top - 2)) - 1074);
+}
+
+void ExactSum::write(ByteWriter& out) const {
+  out.count(digits_.size() - static_cast<std::size_t>(std::ranges::count(digits_, 0)));
+  for (std::size_t i = 0; i < digits_.size(); ++i) {
+    if (digits_[i] == 0) continue;
+    out.count(i);
+    out.number(digits_[i]);
+  }
+}
+
+void ExactSum::read(ByteReader& in, std::uint64_t n) {
+  // what add() gives a digit at most
+  const auto most = static_cast<std::int64_t>(n * 3 << 31);
+  digits_ = {};
+  for (std::uint64_t left = in.count_of(9); left > 0; --left) {
+    const std::uint64_t i = in.count();
+    const auto digit = in.number<std::int64_t>();
+    if (i >= digits_.size() || digit > most || digit < -most) throw BytesError("no digits of a sum");
+    digits_[i] = digit;
+  }
 }
 
 void Distribution::expect_room(std::uint64_t more) const {
@@ -128,6 +152,56 @@ std::uint64_t Distribution::n_zero() const {
   const std::int64_t place = page_of(0) - first_page_;
   if (place < 0 || place >= static_cast<std::int64_t>(pages_.size()) || !pages_[static_cast<std::size_t>(place)]) return 0;
   return (*pages_[static_cast<std::size_t>(place)])[0];
+}
+
+void Distribution::write(ByteWriter& out) const {
+  out.count(n_missing_);
+  out.count(n_);
+  if (n_ == 0) return;
+  out.number(min_);
+  out.number(max_);
+  sum_.write(out);
+  ByteWriter bins;
+  std::uint64_t n_bins = 0;
+  std::int64_t before = -key_limit - 1;
+  for (std::size_t i = 0; i < pages_.size(); ++i) {
+    if (!pages_[i]) continue;
+    for (std::size_t k = 0; k < page_size; ++k) {
+      const std::uint32_t count = (*pages_[i])[k];
+      if (count == 0) continue;
+      const std::int64_t key = (first_page_ + static_cast<std::int64_t>(i)) * page_size + static_cast<std::int64_t>(k);
+      bins.count(static_cast<std::uint64_t>(key - before));
+      bins.count(count);
+      before = key;
+      ++n_bins;
+    }
+  }
+  out.count(n_bins);
+  out.numbers(std::span<const char>(bins.bytes()));
+}
+
+Distribution Distribution::read(ByteReader& in) {
+  Distribution d;
+  d.n_missing_ = in.count();
+  d.n_ = in.count();
+  if (d.n_ == 0) return d;
+  if (d.n_ > most) throw BytesError("too many numbers");
+  d.min_ = in.number<double>();
+  d.max_ = in.number<double>();
+  if (!std::isfinite(d.min_) || !std::isfinite(d.max_) || d.min_ > d.max_) throw BytesError("no least and greatest number");
+  d.sum_.read(in, d.n_);
+  std::uint64_t n = 0;
+  std::int64_t key = -key_limit - 1;
+  for (std::uint64_t left = in.count_of(2); left > 0; --left) {
+    const std::uint64_t step = in.count(), count = in.count();
+    if (step == 0 || step > static_cast<std::uint64_t>(2 * key_limit + 1) || count == 0 || count > d.n_) throw BytesError("no bin of numbers");
+    key += static_cast<std::int64_t>(step);
+    if (key > key_limit) throw BytesError("no bin of numbers");
+    d.bin(key) = static_cast<std::uint32_t>(count);
+    n += count;
+  }
+  if (n != d.n_) throw BytesError("bins do not hold all numbers");
+  return d;
 }
 
 double Distribution::min() const { return n_ == 0 ? nan : min_; }

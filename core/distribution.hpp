@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "nkpk/core/bytes.hpp"
+
 // The distribution of a stream of numbers in bounded memory, to 0.1 %.
 //
 // Counts in bins of fixed relative width, after DDSketch (Masson 2019, doi:10.14778/3352063.3352135), but with bins that can be read
@@ -28,6 +30,10 @@ class ExactSum {
   void merge(const ExactSum& other);
   /// The sum over `n` numbers, to two units in the last place; no overflow where the quotient has none.
   double over(double n) const;
+
+  /// As bytes and back, for sums of at most `n` numbers. Throws BytesError for what is none.
+  void write(ByteWriter& out) const;
+  void read(ByteReader& in, std::uint64_t n);
 
  private:
   /// Digits of 32 bits, lowest first, the last of 2^-1074; carries wait in the upper halves.
@@ -55,6 +61,10 @@ class Distribution {
   /// The number of rank floor(q (n - 1)), counted from 0 upwards, 0 <= q <= 1, to `accuracy`; exact for the least and the greatest.
   /// NaN when there is none.
   double quantile(double q) const;
+
+  /// As bytes and back: what is read goes on as what was written. Throws BytesError for what is none.
+  void write(ByteWriter& out) const;
+  static Distribution read(ByteReader& in);
 
  private:
   static constexpr std::int64_t page_size = 64;

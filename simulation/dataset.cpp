@@ -15,6 +15,7 @@
 
 #include "nkpk/core/digest.hpp"
 #include "nkpk/core/toml_file.hpp"
+#include "nkpk/generated/model_hash.hpp"
 #include "nkpk/version.hpp"
 
 namespace nkpk {
@@ -300,6 +301,7 @@ Group provenance(const std::string& command_line, const std::map<std::string, st
                   {"command_line", command_line},
                   {"created", utc_now()},
                   {"compiler", std::string(compiler)},
+                  {"model_hash", std::string(model_hash)},
                   {"boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
                   {"eigen", fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
                   {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},

@@ -180,8 +180,9 @@ class Desk {
     }
   }
 
-  void done(const Task& task, std::size_t n_patients) {
+  void done(const Task& task, std::size_t n_patients, const std::string& method = "") {
     const std::lock_guard lock(mutex_);
+    if (!method.empty()) task.work->block.method = method;
     if (task.pack)
       ++task.work->n_done;
     else
@@ -230,7 +231,7 @@ class Desk {
 
 /// What one thread does until nothing is left.
 template <FlatScalar T>
-void work_at(Desk& desk, const Plan& plan, std::string& method) {
+void work_at(Desk& desk, const Plan& plan) {
   Runner<T> side_by_side(plan);
   Runner<double> alone(plan);
   for (auto task = desk.take(); task.work; task = desk.take()) {
@@ -243,8 +244,7 @@ void work_at(Desk& desk, const Plan& plan, std::string& method) {
     const auto mine = patients.first(std::min(patients.size(), Runner<T>::width));
     if (!side_by_side.run(task.work->block, mine))
       for (std::size_t i = 0; i < mine.size() && !desk.is_stopped(); ++i) alone.run(task.work->block, mine.subspan(i, 1));
-    method = alone.method().empty() ? side_by_side.method() : alone.method();
-    if (!desk.is_stopped()) desk.done(task, mine.size());
+    if (!desk.is_stopped()) desk.done(task, mine.size(), side_by_side.method());
   }
 }
 
@@ -261,17 +261,15 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
   Plan watched = plan;
   const auto is_stopped = [&desk] { return desk.is_stopped(); };
   watched.solver.should_stop = is_stopped;
-  std::vector<std::string> methods(n_threads);
-
   std::vector<std::jthread> crew;
   struct AtTheEnd {  // whatever is thrown below, the crew goes home
     Desk& desk;
     ~AtTheEnd() { desk.stop(); }
   } at_the_end{desk};
   for (unsigned i = 0; i < n_threads; ++i)
-    crew.emplace_back([&, i] {
+    crew.emplace_back([&] {
       try {
-        work_at<T>(desk, watched, methods[i]);
+        work_at<T>(desk, watched);
       } catch (...) {
         desk.stop(std::current_exception());
       }
@@ -285,19 +283,13 @@ EnsembleSummary simulate_in(const Plan& plan, const EnsembleOptions& options, co
     const auto work = desk.finished();
     if (options.progress) options.progress(desk.n_patients_done(), n);
     if (!work) continue;
-    for (const PatientRun& run : work->block.runs) {
-      summary.n_solved += run.outcome == PatientRun::Outcome::solved;
-      summary.n_failed += run.outcome == PatientRun::Outcome::failed;
-      summary.n_refused += run.outcome == PatientRun::Outcome::refused;
-      summary.n_alone += run.was_alone;
-    }
+    work->block.pack_width = Runner<T>::width;
+    add(summary, work->block);
     deliver(work->block);
     desk.forget_first();
   }
   desk.stop();
   crew.clear();
-  for (const std::string& method : methods)
-    if (!method.empty()) summary.method = method;
   return summary;
 }
 
@@ -319,6 +311,17 @@ std::vector<std::ptrdiff_t> places_of(const Scenario& s, const std::vector<std::
 }
 
 }  // namespace
+
+void add(EnsembleSummary& summary, const EnsembleBlock& block) {
+  for (const PatientRun& run : block.runs) {
+    summary.n_solved += run.outcome == PatientRun::Outcome::solved;
+    summary.n_failed += run.outcome == PatientRun::Outcome::failed;
+    summary.n_refused += run.outcome == PatientRun::Outcome::refused;
+    summary.n_alone += run.was_alone;
+  }
+  if (!block.method.empty()) summary.method = block.method;
+  summary.pack_width = block.pack_width;
+}
 
 unsigned thread_count(unsigned asked) { return asked > 0 ? asked : std::max(1u, std::thread::hardware_concurrency()); }
 

@@ -50,6 +50,8 @@ struct EnsembleBlock {
   std::vector<double> parameters;         ///< [n x n_columns] as used
   std::vector<double> values;             ///< [n x n_times x n_observables] at the scenario's output times; NaN where not computed
   std::vector<PatientRun> runs;           ///< [n]
+  std::string method;                     ///< what ran; "" where all were refused
+  std::size_t pack_width = 1;
 };
 
 struct EnsembleSummary {
@@ -62,6 +64,9 @@ struct EnsembleSummary {
 };
 
 inline constexpr std::size_t block_size = 1024;
+
+/// Counts the block's patients, and takes what ran from it.
+void add(EnsembleSummary& summary, const EnsembleBlock& block);
 
 /// Threads that run for `asked`.
 unsigned thread_count(unsigned asked);

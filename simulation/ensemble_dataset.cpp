@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <future>
 
 #include "nkpk/core/error.hpp"
 #include "nkpk/simulation/dataset.hpp"
@@ -16,7 +14,6 @@ using Integers = std::vector<std::int64_t>;
 using Texts = std::vector<std::string>;
 
 constexpr std::int64_t not_run = -1;
-constexpr std::size_t tile = 8;  // distributions that one thread fills at a time: the numbers of a cache line
 
 void expect_quantiles(const std::vector<double>& quantiles) {
   const std::string expected = "expected numbers from 0 to 1 in rising order, for example 0.05, 0.5, 0.95";
@@ -39,6 +36,18 @@ Integers of_runs(const EnsembleBlock* block, Number PatientRun::*member) {
   if (block)
     for (const PatientRun& run : block->runs) values.push_back(static_cast<std::int64_t>(run.*member));
   return values;
+}
+
+/// FNV-1a of every patient's numbers: tells one given population from another.
+std::string fingerprint(const Population& population) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  std::vector<double> rows;
+  for (std::size_t first = 0; first < population.n_patients; first += block_size) {
+    rows.resize(std::min(block_size, population.n_patients - first) * population.columns.size());
+    population.fill(first, rows);
+    for (const auto byte : std::as_bytes(std::span(rows))) hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3;
+  }
+  return fmt::format("{:016x}", hash);
 }
 
 Group runs_group(std::size_t n, const EnsembleBlock* block) {
@@ -74,35 +83,50 @@ Group runs_group(std::size_t n, const EnsembleBlock* block) {
 
 std::vector<std::string> usual_observables() { return {"donor_nk_count", "host_nk_count", "alc", "treg_count", "il15", "chimerism_nk"}; }
 
-EnsembleDataset::EnsembleDataset(const Scenario& scenario, const Population& population, const EnsembleOptions& options, EnsembleContent content)
-    : scenario_(scenario), population_(population), options_(options), content_(std::move(content)) {
-  expect_ensemble(scenario, population, options);
-  expect_quantiles(content_.quantiles);
-  if (population.n_patients > Distribution::most)
-    throw InputError("ensemble", fmt::format("{} patients", population.n_patients), fmt::format("expected {} at most", Distribution::most));
-  observables_.resize(options.observables.size());
+namespace {
+
+/// Names, units and titles of what is asked for, in that order.
+std::vector<NamedArray> observables_of(const Scenario& scenario, const EnsembleOptions& options) {
+  std::vector<NamedArray> observables(options.observables.size());
   const std::vector<double> nothing(scenario.constants.n_states());
   visit_observables(scenario.constants, nothing.data(), Leukocytes{}, [&](const char* name, const char* unit, const char* lloq, const char* title, double) {
     const auto it = std::find(options.observables.begin(), options.observables.end(), name);
     if (it == options.observables.end()) return;
-    auto& o = observables_[static_cast<std::size_t>(it - options.observables.begin())];
-    o = {name, cf_unit(unit), title, {}};
+    auto& o = observables[static_cast<std::size_t>(it - options.observables.begin())];
+    o = {name, cf_unit(unit), title, {}, {}, {}};
     if (*lloq) o.attributes["lloq"] = scenario.lloqs.at(lloq).value;
   });
-  distributions_ = std::vector<Distribution>(scenario.output_times_d.size() * observables_.size());
+  return observables;
 }
 
+const EnsembleContent& checked(const EnsembleContent& content, const Scenario& scenario, const Population& population, const EnsembleOptions& options) {
+  expect_ensemble(scenario, population, options);
+  expect_quantiles(content.quantiles);
+  if (population.n_patients > Distribution::most)
+    throw InputError("ensemble", fmt::format("{} patients", population.n_patients), fmt::format("expected {} at most", Distribution::most));
+  return content;
+}
+
+}  // namespace
+
+EnsembleDataset::EnsembleDataset(const Scenario& scenario, const Population& population, const EnsembleOptions& options, EnsembleContent content)
+    : scenario_(scenario),
+      population_(population),
+      options_(options),
+      content_(checked(content, scenario, population, options)),
+      summary_(observables_of(scenario, options), scenario.output_times_d.size(), content_.quantiles) {}
+
 Group EnsembleDataset::patients(std::size_t n, const EnsembleBlock* block) const {
-  const std::size_t n_times = scenario_.output_times_d.size(), n_observables = observables_.size();
+  const std::size_t n_times = scenario_.output_times_d.size(), n_observables = summary_.observables().size();
   Integers number(n);
   for (std::size_t i = 0; i < n; ++i) number[i] = static_cast<std::int64_t>(block->first + i);
   Group g;
   g.arrays.push_back({"patient", "", "number of the virtual patient", {"patient"}, {n}, std::move(number)});
   for (std::size_t k = 0; content_.keep_values && k < n_observables; ++k) {
-    const Observable& o = observables_[k];
+    const NamedArray& o = summary_.observables()[k];
     std::vector<double> values(n * n_times);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = block->values[i * n_observables + k];
-    g.arrays.push_back({o.name, o.unit, o.title, {"patient", "time"}, {n, n_times}, std::move(values), o.attributes});
+    g.arrays.push_back({o.name, o.unit, o.long_name, {"patient", "time"}, {n, n_times}, std::move(values), o.attributes});
   }
   Group parameters;
   parameters.arrays.push_back({"value", "", "value of the parameter, in parameter_unit", {"patient", "parameter"}, {n, population_.columns.size()},
@@ -125,6 +149,7 @@ Group EnsembleDataset::frame() const {
       {"atol_factor", options_.solver.atol_factor},
       {"max_steps", static_cast<std::int64_t>(options_.solver.max_steps)},
       {"quantile_accuracy", Distribution::accuracy}});
+  if (!is_drawn) g.attributes["population_hash"] = fingerprint(population_);
   const std::size_t n_times = scenario_.output_times_d.size(), n_columns = population_.columns.size();
   g.arrays.push_back({"time", "days", "days since " + scenario_.regimen.day0, {"time"}, {n_times}, scenario_.output_times_d, {{"axis", std::string("T")}}});
   Texts names, units;
@@ -141,88 +166,33 @@ Group EnsembleDataset::frame() const {
 }
 
 Group EnsembleDataset::take(const EnsembleBlock& block) {
-  const std::size_t n = distributions_.size();
-  std::atomic<std::size_t> next = 0;
-  const auto fill = [&] {
-    for (std::size_t first = next.fetch_add(tile); first < n; first = next.fetch_add(tile))
-      for (std::size_t i = 0; i < block.n; ++i)
-        for (std::size_t j = first; j < std::min(first + tile, n); ++j) distributions_[j].add(block.values[i * n + j]);
-  };
-  {
-    std::vector<std::future<void>> helpers;
-    for (unsigned i = 1; i < thread_count(options_.n_threads); ++i) helpers.push_back(std::async(std::launch::async, fill));
-    fill();
-    for (auto& helper : helpers) helper.get();  // with what it threw
-  }
+  summary_.add(block.values, thread_count(options_.n_threads));
   n_taken_ += block.n;
   return patients(block.n, &block);
 }
 
-Group EnsembleDataset::over_time(const std::string& what, double (Distribution::*value)() const) const {
-  const std::size_t n_times = scenario_.output_times_d.size();
-  Group g;
-  for (std::size_t k = 0; k < observables_.size(); ++k) {
-    const Observable& o = observables_[k];
-    std::vector<double> values;
-    for (std::size_t t = 0; t < n_times; ++t) values.push_back((at(k, t).*value)());
-    g.arrays.push_back({o.name, o.unit, what + " over the patients: " + o.title, {"time"}, {n_times}, std::move(values), o.attributes});
-  }
-  return g;
+void EnsembleDataset::take_again(const Group& rows) {
+  if (content_.keep_values) summary_.add(rows, thread_count(options_.n_threads));
+  n_taken_ += rows.arrays.at(0).shape.at(0);
+}
+
+Attributes EnsembleDataset::progress(const EnsembleSummary& summary) const {
+  const auto count = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+  return {{"n_patients", count(n_taken_)},
+          {"n_solved", count(summary.n_solved)},
+          {"n_failed", count(summary.n_failed)},
+          {"n_refused", count(summary.n_refused)},
+          {"n_alone", count(summary.n_alone)},
+          {"solver", summary.method},
+          {"isa", std::string(to_string(summary.isa))},
+          {"pack_width", count(summary.pack_width)}};
 }
 
 Group EnsembleDataset::rest(const EnsembleSummary& summary) const {
-  const std::size_t n_times = scenario_.output_times_d.size(), n_quantiles = content_.quantiles.size();
-  const auto count = [](std::size_t n) { return static_cast<std::int64_t>(n); };
-  Group g;
-  g.attributes = {{"status", std::string(summary.was_stopped ? "interrupted" : "ok")},
-                  {"n_patients", count(n_taken_)},
-                  {"n_solved", count(summary.n_solved)},
-                  {"n_failed", count(summary.n_failed)},
-                  {"n_refused", count(summary.n_refused)},
-                  {"n_alone", count(summary.n_alone)},
-                  {"solver", summary.method},
-                  {"isa", std::string(to_string(summary.isa))},
-                  {"pack_width", count(summary.pack_width)}};
-  Group quantiles, counts;
-  quantiles.arrays.push_back({"quantile", "1", "share of the patients below", {"quantile"}, {n_quantiles}, content_.quantiles});
-  for (std::size_t k = 0; k < observables_.size(); ++k) {
-    const Observable& o = observables_[k];
-    std::vector<double> values;
-    for (const double q : content_.quantiles)
-      for (std::size_t t = 0; t < n_times; ++t) values.push_back(at(k, t).quantile(q));
-    const std::string title = "quantiles over the patients: " + o.title;
-    quantiles.arrays.push_back({o.name, o.unit, title, {"quantile", "time"}, {n_quantiles, n_times}, std::move(values), o.attributes});
-    Integers known;
-    for (std::size_t t = 0; t < n_times; ++t) known.push_back(count(at(k, t).n()));
-    counts.arrays.push_back({o.name, "1", "patients with a value: " + o.title, {"time"}, {n_times}, std::move(known)});
-  }
-  g.groups = {{"quantiles", std::move(quantiles)},
-              {"mean", over_time("mean", &Distribution::mean)},
-              {"minimum", over_time("minimum", &Distribution::min)},
-              {"maximum", over_time("maximum", &Distribution::max)},
-              {"count", std::move(counts)},
-              {"provenance", Group{{}, end_of_run(summary.was_stopped ? "interrupted" : summary.n_solved == 0 ? "failed" : "ok"), {}}}};
+  Group g{{}, progress(summary), summary_.groups()};
+  g.attributes["status"] = std::string(summary.was_stopped ? "interrupted" : "ok");
+  g.groups.emplace_back("provenance", Group{{}, end_of_run(summary.was_stopped ? "interrupted" : summary.n_solved == 0 ? "failed" : "ok"), {}});
   return g;
-}
-
-void append_rows(Group& whole, const Group& rows) {
-  for (const NamedArray& more : rows.arrays) {
-    auto& array = *std::find_if(whole.arrays.begin(), whole.arrays.end(), [&](const NamedArray& a) { return a.name == more.name; });
-    array.shape[0] += more.shape[0];
-    std::visit(
-        [&]<class Values>(Values& values) {
-          const auto& added = std::get<Values>(more.data);
-          values.insert(values.end(), added.begin(), added.end());
-        },
-        array.data);
-  }
-  for (const auto& [name, inner] : rows.groups)
-    append_rows(std::find_if(whole.groups.begin(), whole.groups.end(), [&key = name](const auto& g) { return g.first == key; })->second, inner);
-}
-
-void append_rest(Group& whole, Group rest) {
-  whole.attributes.merge(std::move(rest.attributes));
-  for (auto& group : rest.groups) whole.groups.push_back(std::move(group));
 }
 
 }  // namespace nkpk

@@ -3,7 +3,8 @@
 #include <optional>
 #include <vector>
 
-#include "nkpk/core/distribution.hpp"
+#include "nkpk/core/course_summary.hpp"
+#include "nkpk/core/group_rows.hpp"
 #include "nkpk/core/named_array.hpp"
 #include "nkpk/simulation/ensemble.hpp"
 
@@ -25,6 +26,8 @@ std::vector<std::string> usual_observables();
 ///   take(block)      the block's rows; its values enter the quantiles
 ///   rest(summary)    what is known at the end: counts, quantiles, means, and the last attributes of the group `provenance`
 ///
+/// What was kept of an earlier run goes on from take_again(), patient by patient, and where courses were not kept from summary().
+///
 /// Memory follows from the range of the numbers, not from how many patients there are; see core/distribution.hpp.
 class EnsembleDataset {
  public:
@@ -34,30 +37,27 @@ class EnsembleDataset {
   Group frame() const;
   Group take(const EnsembleBlock& block);
   Group rest(const EnsembleSummary& summary) const;
+  /// The attributes of rest(), but for `status`: how far it is.
+  Attributes progress(const EnsembleSummary& summary) const;
 
+  /// Rows as take() gave them. Their courses, where they are kept, enter the quantiles.
+  void take_again(const Group& rows);
+  CourseSummary& summary() { return summary_; }
+  std::size_t n_taken() const { return n_taken_; }
+
+  const EnsembleContent& content() const { return content_; }
   /// Of an observable at an output time, both by index.
-  const Distribution& at(std::size_t observable, std::size_t time) const { return distributions_[time * observables_.size() + observable]; }
+  const Distribution& at(std::size_t observable, std::size_t time) const { return summary_.at(observable, time); }
 
  private:
-  struct Observable {
-    std::string name, unit, title;
-    Attributes attributes;
-  };
   Group patients(std::size_t n, const EnsembleBlock* block) const;
-  Group over_time(const std::string& what, double (Distribution::*value)() const) const;
 
   const Scenario& scenario_;
   const Population& population_;
   const EnsembleOptions& options_;
   EnsembleContent content_;
-  std::vector<Observable> observables_;
-  std::vector<Distribution> distributions_;  ///< [n_times x n_observables]
+  CourseSummary summary_;
   std::size_t n_taken_ = 0;
 };
-
-/// Adds rows to a frame, array by array, for who keeps all in memory.
-void append_rows(Group& whole, const Group& rows);
-/// The rest's attributes and groups as well.
-void append_rest(Group& whole, Group rest);
 
 }  // namespace nkpk

@@ -22,14 +22,16 @@ LAYERS = {
     "archive": {"core"},
     "simulation": {"core", "model", "generated", "dosing", "solvers"},
     "interop": {"core", "model", "dosing", "simulation"},
-    "cli": {"core", "dosing", "solvers", "simulation", "interop", "archive"},
-    "bindings": {"core", "dosing", "solvers", "simulation", "interop", "archive"},
+    "jobs": {"core", "simulation", "archive"},
+    "cli": {"core", "dosing", "solvers", "simulation", "interop", "archive", "jobs"},
+    "bindings": {"core", "dosing", "solvers", "simulation", "interop", "archive", "jobs"},
 }
 # third-party headers: the one file or folder that may include them
 ONLY_IN = {
     r"boost/numeric/odeint": "solvers/odeint_steppers.cpp",
     r"toml\+\+|toml\.hpp": "core/toml_file.cpp",
     r"hdf5|H5[A-Z]|highfive|netcdf": "archive/hdf5_handles.hpp",
+    r"zlib": "archive/journal.cpp",
     r"CLI/": "cli/",
     r"nlohmann/": "cli/",
     r"pugixml": "interop/",

@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 def open_archive(path: str | PathLike[str]) -> Result | Results | Ensemble:
     """The run in an archive, its runs by name when it holds several, or its ensemble. Arrays are read when first asked for.
 
+    The journal of an ensemble, OUT.h5.part, gives the patients that are finished, while it runs or after it was interrupted; all of
+    it is read at once. Where courses are not kept, quantiles are those of the last checkpoint.
+
     All bytes are compared with the digest at the end of the file first. Raises nkpk.InputError when the file is missing, damaged,
     changed by another program, no archive of nkpk, or of an unknown format.
     """
+    if _core.is_journal(path):
+        journal = Group.from_core(_core.read_archive(path))
+        return Ensemble(journal, journal.groups["provenance"])
     root = ArchiveGroup(Path(path))
     version = root.attrs.get("nkpk_format_version")
     if version is None:

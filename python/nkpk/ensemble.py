@@ -125,7 +125,7 @@ class Ensemble:
 
     @property
     def complete(self) -> bool:
-        """False where it was interrupted."""
+        """False where it was interrupted, or still ran when its journal was read."""
         return self._tree.attrs["status"] == "ok"
 
     @property
@@ -170,7 +170,7 @@ class Ensemble:
         return plot_ensemble(self, observables, ax, **arguments)
 
     def __repr__(self) -> str:
-        ended = "" if self.complete else f"; interrupted, {self._tree.attrs['n_asked']} were asked for"
+        ended = "" if self.complete else f"; {self._tree.attrs['status']}, {self._tree.attrs['n_asked']} were asked for"
         source = f"seed {self._tree.attrs['seed']}" if self._tree.attrs["population"] == "drawn" else "given"
         return (
             f"<nkpk.Ensemble {self.name}: {self.n} patients, {source}; "

@@ -273,6 +273,7 @@ class Scenario:
         keep: str = "values",
         out: str | PathLike[str] | None = None,
         force: bool = False,
+        resume: bool = False,
         days: float | None = None,
         output_step: float | None = None,
         solver: str = "auto",
@@ -292,13 +293,16 @@ class Scenario:
         quantiles:    from 0 to 1, rising; order statistics, to 0.1 %
         keep:         "values": every patient's course; "summary": quantiles, means, parameters and outcomes alone
         out:          a file to write block by block, so that no number of patients needs more memory; it is returned opened.
-                      `force` replaces one that exists
+                      `force` replaces one that exists. What is finished is safe in its journal, OUT.part, whatever happens
+        resume:       go on where an interrupted run of the same call ended; the result has the same bits as an uninterrupted one's.
+                      A complete archive of this ensemble is returned as it is
         isa:          "baseline", "avx2" or "avx512"; default: the widest that runs here. They agree within tolerance, not to the bit
         threads:      0: as many as the machine has. The numbers are the same on any number
         days, output_step, solver, rtol, without, atol_factor, max_steps: as for `simulate`
 
-        One patient's failure is his own: see Ensemble.failures. Raises nkpk.InputError for unusable options. Ctrl-C stops it; a file
-        then keeps the patients finished so far.
+        One patient's failure is his own: see Ensemble.failures. Raises nkpk.InputError for unusable options, a disk that does not
+        do what it should, and for `resume` with anything changed that changes numbers. Ctrl-C stops it; a file then keeps the patients
+        finished so far.
         """
         if (n is None) == (population is None):
             raise InputError("ensemble: give either n or a population")
@@ -308,6 +312,8 @@ class Scenario:
             raise InputError(f"n is {n}; expected one patient at least")
         if seed < 0:
             raise InputError(f"seed is {seed}; expected 0 or more")
+        if resume and out is None:
+            raise InputError("resume: no archive is named; expected out, that of the interrupted run")
         if threads < 0:
             raise InputError(f"threads is {threads}; expected 0 or more")
         names, values = ([], np.empty(0)) if population is None else population_table(population)
@@ -327,6 +333,7 @@ class Scenario:
                 scenario._built, n=len(values) if n is None else n, seed=seed if population is None else None, names=names, values=values,
                 observables=wanted, quantiles=levels, keep_values=keep == "values", threads=threads, options=options,
                 progress=progress if progress.active else None, provenance=origin, out=None if out is None else fspath(out), overwrite=force,
+                resume=resume,
             )  # fmt: skip
         finally:
             progress.close()

@@ -308,13 +308,14 @@ def test_patients_are_counted_on_a_terminal_only(executable: Path, tmp_path: Pat
 # ---- interruption
 
 
-def wait_for_blocks(process: subprocess.Popen, part: Path) -> None:
-    """Until some of an endless ensemble is on disk."""
-    frame = 8 << 20  # more than what stands before the first block with the room that is claimed for it
+def wait_for_blocks(process: subprocess.Popen, journal: Path) -> None:
+    """Until some of an endless ensemble is on disk; the journal is read while it runs."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
-        if part.exists() and part.stat().st_size > frame:
+        if journal.exists() and journal.stat().st_size > 1 << 20:
+            running = nkpk.open(journal)
+            assert running.attrs["status"] == "running" and running.n > 0 and running.n % 1024 == 0
             return
         time.sleep(0.02)
     pytest.fail("no block was written")
@@ -339,9 +340,11 @@ def test_an_interrupted_ensemble_keeps_the_blocks_that_are_finished(executable: 
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
-    assert [p.name for p in tmp_path.iterdir()] == ["out.h5"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.h5", "out.h5.part"]
     n = check_partial(tmp_path / "out.h5")
-    assert stderr == f"nkpk: interrupted; the first {n} of 10000000 patients are written to out.h5\n"
+    left = f"the first {n} of 10000000 patients are written to out.h5; out.h5.part stays: go on with the same command and --resume"
+    assert stderr == f"nkpk: interrupted; {left}\n"
+    assert_same_bits(nkpk.open(tmp_path / "out.h5"), nkpk.open(tmp_path / "out.h5.part"))
 
 
 def test_an_interrupt_before_the_first_block_leaves_nothing(executable: Path, tmp_path: Path) -> None:

@@ -187,3 +187,22 @@ TEST_CASE("a sum carries over digits in both directions") {
     CHECK(sum.over(1) == -sign * 0x1p-33);
   }
 }
+
+TEST_CASE("a distribution goes on from its bytes to the bit, whatever the numbers") {
+  for (const Numbers& numbers : hard_cases()) {
+    const std::size_t half = numbers.size() / 2;
+    Distribution part = of({numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(half)});
+    nkpk::ByteWriter out;
+    part.write(out);
+    nkpk::ByteReader in(out.bytes());
+    Distribution again = Distribution::read(in);
+    CHECK(in.is_at_end());
+    check_same(again, part);
+    for (std::size_t i = half; i < numbers.size(); ++i) again.add(numbers[i]);
+    check_same(again, of(numbers));
+    for (std::size_t n = 0; n < out.bytes().size(); n += 11) {
+      nkpk::ByteReader cut(std::string_view(out.bytes()).substr(0, n));
+      CHECK_THROWS_AS(Distribution::read(cut), nkpk::BytesError);
+    }
+  }
+}

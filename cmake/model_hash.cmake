@@ -1,0 +1,20 @@
+# cmake -D ROOT=source -D GENERATED=folder -D OUT=file -P model_hash.cmake
+# One SHA-256 over the names and the texts of all that decides on the numbers of a run. It needs no git, and the same sources give
+# the same hash wherever they lie and for whatever machine they are compiled.
+set(names "")
+foreach(folder core model dosing solvers simulation)
+  file(GLOB of_folder RELATIVE ${ROOT} ${ROOT}/${folder}/*.hpp ${ROOT}/${folder}/*.cpp ${ROOT}/${folder}/CMakeLists.txt)
+  list(APPEND names ${of_folder})
+endforeach()
+list(SORT names COMPARE STRING)
+set(all "")
+foreach(name IN LISTS names)
+  file(SHA256 ${ROOT}/${name} hash)
+  string(APPEND all "${name} ${hash}\n")
+endforeach()
+foreach(name linearization.hpp forcing.hpp)
+  file(SHA256 ${GENERATED}/${name} hash)
+  string(APPEND all "generated/${name} ${hash}\n")
+endforeach()
+string(SHA256 hash "${all}")
+file(WRITE ${OUT} "#pragma once\n// Written by cmake/model_hash.cmake.\nnamespace nkpk {\ninline constexpr const char* model_hash = \"${hash}\";\n}\n")

@@ -20,15 +20,15 @@ struct Sensitivities {
   std::vector<Parameter> parameters;
   std::vector<Observable> observables;
   std::vector<double> times_d;          ///< output times of the scenario; at an event the value after it
-  std::vector<std::vector<double>> derivatives;  ///< per observable, [n_times x n_parameters], its unit per unit of the parameter
   RowMatrix values;                     ///< [n_times x n_observables]
+  RowMatrix derivatives;                ///< [(n_observables x n_times) x n_parameters], unit of the observable per unit of the parameter
   Status status = Status::ok;
   std::string message, failed_state;
   double t_reached_d = 0;
   SolverStats stats;                    ///< of all integrations
 
   double derivative(std::size_t time, std::size_t observable, std::size_t parameter) const {
-    return derivatives[observable][time * parameters.size() + parameter];
+    return derivatives(static_cast<Eigen::Index>(observable * times_d.size() + time), static_cast<Eigen::Index>(parameter));
   }
 };
 

@@ -209,12 +209,7 @@ class Run {
 
   double scaled_error() const {
     if (system_.live.empty()) return error_norm_value(trial_.error.padded(), trial_.y.padded(), trial_.y_new.padded(), atol_.padded(), options_.rtol, options_.isa);
-    double worst = 0;
-    for (const auto& [first, last] : system_.live) {
-      const auto part = [first = first, n = last - first](const Vector& v) { return v.view().subspan(first, n); };
-      worst = std::max(worst, error_norm_value(part(trial_.error), part(trial_.y), part(trial_.y_new), part(atol_), options_.rtol, options_.isa));
-    }
-    return worst;
+    return error_norm_value(system_.live, trial_.error.view(), trial_.y.view(), trial_.y_new.view(), atol_.view(), options_.rtol, options_.isa);
   }
 
   /// A finite state with a non-finite slope is a dead end: found now, a shorter step may still avoid it. The slope is the first

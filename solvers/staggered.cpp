@@ -71,7 +71,8 @@ constexpr Combination combination(const Row& weights, std::size_t stages) {
     c.start -= x;
     for (std::size_t l = 0; l < j; ++l) left[l] -= x * a[j][l];
   }
-  c.rate = left[0];
+  // every row of a begins with two equal weights, so that behind the first stage the rate cancels but for rounding
+  c.rate = left[0] * left[0] < 1e-24 ? 0 : left[0];
   return c;
 }
 
@@ -113,37 +114,35 @@ Eigen::Matrix<double, n, 4> weights_within() {
   return conditions.partialPivLu().solve(right);
 }
 
-template <std::size_t N>
-struct Terms {
-  std::array<const double*, N> of{};
-  std::array<double, N> weight{};
-};
-
 /// out = sum_j weight_j of_j; out may be one of them.
 template <std::size_t N>
-void sum_up(std::size_t first, std::size_t last, double* out, const Terms<N>& terms) {
+void sum_up(const Stretches& stretches, double* out, const Terms<N>& terms) {
+  stretches.visit([&](std::size_t skipped, std::size_t count) {
 #pragma GCC ivdep
-  for (std::size_t x = first; x < last; ++x) {
-    double sum = terms.weight[0] * terms.of[0][x];
-    for (std::size_t j = 1; j < N; ++j) sum += terms.weight[j] * terms.of[j][x];
-    out[x] = sum;
-  }
+    for (std::size_t x = 0; x < count; ++x) {
+      double sum = terms.weight[0] * std::assume_aligned<Vector::alignment>(terms.of[0] + skipped)[x];
+      for (std::size_t j = 1; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j] + skipped)[x];
+      std::assume_aligned<Vector::alignment>(out + skipped)[x] = sum;
+    }
+  });
 }
 
-/// factor times a combination over stages 1 to N - 2, with h and the arrays filled in
-template <std::size_t N>
-Terms<N> terms_of(const Combination& c, double factor, double h, const double* s, const double* rate, const std::array<double*, n>& stage) {
-  Terms<N> terms;
-  terms.of[0] = s, terms.weight[0] = factor * c.start;
-  terms.of[1] = rate, terms.weight[1] = factor * h * c.rate;
-  for (std::size_t j = 1; j + 1 < N; ++j) terms.of[j + 1] = stage[j], terms.weight[j + 1] = factor * c.of[j];
+/// factor times a combination over stages 1 to last, with h and the arrays filled in
+template <std::size_t last, bool has_rate>
+Terms<1 + has_rate + last> terms_of(const Combination& c, double factor, double h, const double* s, const double* rate, const std::array<double*, n>& stage) {
+  Terms<1 + has_rate + last> terms;
+  std::size_t next = 0;
+  const auto add = [&](const double* of, double weight) { terms.of[next] = of, terms.weight[next++] = weight; };
+  add(s, factor * c.start);
+  if constexpr (has_rate) add(rate, factor * h * c.rate);
+  for (std::size_t j = 1; j <= last; ++j) add(stage[j], factor * c.of[j]);
   return terms;
 }
 
 }  // namespace
 
 Staggered::Staggered(const TangentSystem& system, std::size_t n_states, const SolverOptions& options, std::span<const double> s0)
-    : system_(system), rtol_(options.rtol * looser), isa_(options.isa), memory_((3 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::moments) {
+    : system_(system), stretches_(system.live, system.size), rtol_(options.rtol * looser), isa_(options.isa), memory_((3 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::moments) {
   const auto array = [&](std::size_t i) { return memory_.data() + i * Vector::rounded_up(system.size); };
   s_ = array(0), rate_ = array(1), rate_new_ = array(2), scratch_ = array(3);
   for (std::size_t i = 1; i < n; ++i) stage_[i] = array(3 + i);
@@ -151,22 +150,21 @@ Staggered::Staggered(const TangentSystem& system, std::size_t n_states, const So
   for (const double tolerance : system.atol) atol_.push_back(tolerance * options.atol_factor * looser);
 }
 
-template <std::size_t N, class T>
-void Staggered::sum_up_live(double* out, const T& terms) const {
-  for (const auto& [first, last] : system_.live) Variants<sum_up<N>>::of(isa_)(first, last, out, terms);
+template <std::size_t N>
+void Staggered::sum_up_live(double* out, const Terms<N>& terms) const {
+  Variants<sum_up<N>>::of(isa_)(stretches_, out, terms);
 }
 
 template <std::size_t I>
 void Staggered::take_stage(double h) {
   const double shift = 1 / (h * gamma);
-  const auto terms = terms_of<I + 1>(stages[I], shift, h, s_, rate_, stage_);
-  sum_up_live<I + 1>(stage_[I], terms);
+  sum_up_live(stage_[I], terms_of<I - 1, stages[I].rate != 0>(stages[I], shift, h, s_, rate_, stage_));
   constexpr bool is_last = I + 1 == n;
   if constexpr (is_last)
-    for (const auto& [first, last] : system_.live) std::copy(stage_[I] + first, stage_[I] + last, rate_new_ + first);
+    stretches_.visit([&](std::size_t first, std::size_t count) { std::copy_n(stage_[I] + first, count, rate_new_ + first); });
   system_.solve(I, all(stage_[I]), true);
   if constexpr (is_last)
-    sum_up_live<2>(rate_new_, Terms<2>{{stage_[I], rate_new_}, {shift, -1.0}});
+    sum_up_live(rate_new_, Terms<2>{{stage_[I], rate_new_}, {shift, -1.0}});
 }
 
 double Staggered::try_step(const Trial& trial, Stepper& stepper, double h, double t_new, double of_solution) {
@@ -187,7 +185,7 @@ double Staggered::try_step(const Trial& trial, Stepper& stepper, double h, doubl
 /// otherwise (Shampine's device; Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8).
 double Staggered::error(double h, double of_solution) {
   const double shift = 1 / (h * gamma);
-  sum_up_live<n + 1>(scratch_, terms_of<n + 1>(error_estimate, shift, h, s_, rate_, stage_));
+  sum_up_live(scratch_, terms_of<n - 1, error_estimate.rate != 0>(error_estimate, shift, h, s_, rate_, stage_));
   const double raw = norm_of(scratch_) / shift;
   if (raw <= of_solution) return raw;
   system_.solve(n - 1, all(scratch_), false);
@@ -195,22 +193,16 @@ double Staggered::error(double h, double of_solution) {
 }
 
 double Staggered::norm_of(const double* error) const {
-  double worst = 0;
-  for (const auto& [first, last] : system_.live) {
-    const std::size_t count = last - first;
-    const double part = error_norm_value({error + first, count}, {s_ + first, count}, {stage_[n - 1] + first, count}, {atol_.data() + first, count}, rtol_, isa_);
-    worst = std::max(worst, part);  // infinite, never NaN, where something is not finite
-  }
-  return worst;
+  return error_norm_value(system_.live, {error, system_.size}, tangents(), {stage_[n - 1], system_.size}, atol_, rtol_, isa_);
 }
 
 void Staggered::record_within(std::size_t output, double theta, double h, std::span<const double> y) {
   static const auto polynomials = weights_within();
   Row weights;
-  Eigen::Map<Eigen::Matrix<double, n, 1>>(weights.data()) = polynomials * Eigen::Vector4d(theta, theta * theta, std::pow(theta, 3), std::pow(theta, 4));
+  Eigen::Map<Eigen::Matrix<double, n, 1>>(weights.data()) = polynomials * Eigen::Vector4d(theta, theta * theta, theta * theta * theta, theta * theta * theta * theta);
   Combination c = combination(weights, n);
   c.start += 1;
-  sum_up_live<n + 1>(scratch_, terms_of<n + 1>(c, 1, h, s_, rate_, stage_));  // what is not live is 0 in all of them
+  sum_up_live(scratch_, terms_of<n - 1, true>(c, 1, h, s_, rate_, stage_));  // what is not live is 0 in all of them
   system_.record(output, y, all(scratch_));
 }
 

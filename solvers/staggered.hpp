@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nkpk/solvers/steppers.hpp"
+#include "nkpk/solvers/stretches.hpp"
 #include "nkpk/solvers/tangents.hpp"
 #include "nkpk/solvers/vector.hpp"
 
@@ -32,12 +33,13 @@ class Staggered {
   std::span<double> all(double* array) const { return {array, system_.size}; }
   template <std::size_t I>
   void take_stage(double h);
-  template <std::size_t N, class Terms>
-  void sum_up_live(double* out, const Terms& terms) const;
+  template <std::size_t N>
+  void sum_up_live(double* out, const Terms<N>& terms) const;
   double error(double h, double of_solution);
   double norm_of(const double* error) const;
 
   const TangentSystem& system_;
+  Stretches stretches_;
   double rtol_;
   Isa isa_;
   Vector memory_;

@@ -100,7 +100,7 @@ class Rosenbrock : public Stepper {
     return true;
   }
 
-  bool interpolate(const Trial& s, std::span<const double, TangentSystem::moments> thetas, std::span<double> out) override {
+  bool interpolate(const Trial& s, std::span<const double, TangentSystem::within> thetas, std::span<double> out) override {
     states_within_(*this, s, thetas.data(), out.data());
     return true;
   }
@@ -118,7 +118,7 @@ class Rosenbrock : public Stepper {
 
   static void state_within(Rosenbrock& self, const Trial& s, double theta, double* out) { self.states_within_all<1>(s, &theta, out); }
   static void states_within(Rosenbrock& self, const Trial& s, const double* thetas, double* out) {
-    self.states_within_all<TangentSystem::moments>(s, thetas, out);
+    self.states_within_all<TangentSystem::within>(s, thetas, out);
   }
 
   template <std::size_t M>

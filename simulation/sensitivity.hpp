@@ -40,8 +40,8 @@ struct Sensitivities {
 /// infused from the moment of an irradiation on) this is the derivative on one side, and there is none on the other. At an output
 /// at the moment of a moving event it is that of the solution after the event.
 /// One integration for all of them behind rodas5p, rodas4 or auto, as the linear equations that they obey; one for every four, in
-/// dual numbers, behind other methods. The tangents, scaled by |parameter|, take part in the step control (in the first case at a
-/// hundred times the tolerances), so that values agree with a plain run within its tolerance, not to the bit.
+/// dual numbers, behind other methods. The tangents, scaled by |parameter|, take part in the step control (in the first case at 200
+/// times the tolerances), so that values agree with a plain run within its tolerance, not to the bit.
 /// Throws InputError for unknown names, for a product parameter that every lot overrides and for unusable options.
 Sensitivities simulate_sensitivities(const Scenario& scenario, std::span<const std::string> parameters, const SolverOptions& options = {});
 

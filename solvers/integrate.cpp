@@ -44,6 +44,7 @@ class Run {
         output_times_(output_times),
         t_last_(output_times.back()),
         trial_(system.size),
+        output_(system.size),
         atol_(system.size, infinity) {
     if (method_.needs_linear && !system_.linear) {
       differences_ = std::make_unique<DenseLinearSolver>(system.size, system.rhs, system.atol);
@@ -96,6 +97,7 @@ class Run {
   }
 
   std::span<double> next_row() {
+    if (tangents_) return output_.view();
     auto row = solution_.states.row(static_cast<Eigen::Index>(next_output_));
     return {row.data(), system_.size};
   }
@@ -290,6 +292,7 @@ class Run {
   detail::Staggered* tangents_ = nullptr;
   bool tangents_decide_ = false;  ///< on the last step
   Trial trial_;
+  Vector output_;  ///< with tangents, which hand it on
   Vector atol_;
   double h_ = 0;  ///< next trial step before any clipping [d]; 0: yet to be chosen
   bool slope_is_known_ = false;
@@ -329,7 +332,6 @@ Solution integrate_with_tangents(const PiecewiseSystem& system, const TangentSys
   if (!has_dense_output(system, options))
     throw InputError("SolverOptions.method", fmt::format("'{}' has no dense output, which tangents follow", options.method), "expected rodas5p, rodas4 or auto");
   Solution solution;
-  solution.states = not_yet(output_times.size(), system.size);
   solution.before_events = not_yet(system.event_times.size(), system.size);
 
   detail::Staggered staggered(tangents, system.size, options, s0);

@@ -31,7 +31,8 @@ struct TangentSystem {
   Callback<void(std::size_t moment, std::span<const double> s, std::span<double> out)> rate;
   /// y, S <- jump(event, y, S)
   Callback<void(std::size_t event, std::span<double> y, std::span<double> s)> jump;
-  /// Takes the solution at each output in its turn, at an event time after the event; not those that are not reached.
+  /// Takes the solution at each output in its turn, at an event time after the event; not those that are not reached. Outputs go
+  /// here alone: Solution::states stays empty.
   Callback<void(std::size_t output, std::span<const double> y, std::span<const double> s)> record;
 };
 

@@ -54,7 +54,7 @@ class Header {
     std::ostringstream out;
     out << "#pragma once\n"
            "// Written by the build (generate/forcing.cpp) from model/*.hpp. Do not edit.\n"
-           "#include <array>\n#include <cmath>\n#include <cstddef>\n#include <span>\n#include <vector>\n\n#include \"nkpk/model/nk_model.hpp\"\n\n"
+           "#include <algorithm>\n#include <array>\n#include <cmath>\n#include <cstddef>\n#include <span>\n#include <vector>\n\n#include \"nkpk/model/nk_model.hpp\"\n\n"
            "namespace nkpk {\n\n"
            "/// Nodes between which changes pass on: constants, signals, rates. Those of cohort k are own(k, ...).\n"
            "namespace forcing_nodes {\n"

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -73,7 +75,7 @@ class Function {
     for (const Signal& signal : equations_.first)
       out << "  [[maybe_unused]] T " << signal.name << "(" << number(signal.neutral.number()) << ");\n";
     const std::string head = "    [[maybe_unused]] const auto& k = c.infused_nk.cohorts[i];\n    [[maybe_unused]] const auto& qk = constants.cohort[i];\n"
-                             "    const T* d = y + at::cohort(i);\n";
+                             "    [[maybe_unused]] const T* d = y + at::cohort(i);\n";
     out << writer_.definitions(-1, 0, "  ");
     for (const int block : blocks())
       if (block >= publish_block && block < derive_block) {
@@ -117,6 +119,9 @@ class Function {
     for (const Line& line : lines_) all.insert(line.block);
     return all;
   }
+  std::size_t value_of(int block) const {
+    return std::find_if(lines_.begin(), lines_.end(), [block](const Line& line) { return line.block == block; })->value;
+  }
   std::string assignments(int block) const {
     std::string text;
     for (const Line& line : lines_)
@@ -126,12 +131,18 @@ class Function {
     return text;
   }
 
-  std::string singles(const std::string& head, const std::string& cohort_start) const {
-    std::string text = "  for (const auto& [number, i] : wanted) {\n  T& entry = *to++;\n  entry = T(0.0);\n  switch (number) {\n";
+  std::string singles(const std::string& head, const std::string& cohort_start) {
+    const std::set<int> sees{-1, publish_loop, derive_block};
+    const auto first_of_cohort = std::distance(singles_.begin(), std::find(singles_.begin(), singles_.end(), true));
+    const std::string stored = writer_.store(sees, "stored[i]", "    ");
+    std::string text = "  std::array<std::array<T, " + std::to_string(writer_.n_stored()) + ">, InfusedNk::max_cohorts> stored;\n"
+                       "  if (" + guard(loop) + " && std::any_of(wanted.begin(), wanted.end(), [](const auto& x) { return x.number >= " +
+                       std::to_string(first_of_cohort) + "; }))\n    for (std::size_t i = 0; i < c.n_cohorts(); ++i) {\n" + head + cohort_start + stored + "    }\n";
+    text += "  for (const auto& [number, i] : wanted) {\n  T& entry = *to++;\n  entry = T(0.0);\n  switch (number) {\n";
     for (std::size_t n = 0; n < singles_.size(); ++n) {
       const int block = Writer::single + static_cast<int>(n);
       text += "  case " + std::to_string(n) + ": {\n" + (singles_[n] ? head + cohort_start : std::string()) +
-              writer_.own_definitions(block, {-1, publish_loop, derive_block}, "    ") + assignments(block) + "    break;\n  }\n";
+              writer_.own_definitions(value_of(block), sees, "    ") + assignments(block) + "    break;\n  }\n";
     }
     return text + "  }\n  }\n";
   }

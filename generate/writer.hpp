@@ -51,15 +51,33 @@ class Writer {
     }
     return text;
   }
-  /// What an entry that is computed by itself needs and does not find in the blocks it sees: nothing is shared with another entry.
-  std::string own_definitions(int block, const std::set<int>& sees, const std::string& indent) const {
+  /// What an entry that is computed by itself needs and does not find in the blocks it sees nor among what is `stored`.
+  std::string own_definitions(std::size_t root, const std::set<int>& sees, const std::string& indent) const {
+    std::set<std::size_t> needed;
+    need(root, sees, stored_, needed);
     std::string text;
-    for (std::size_t id = 0; id < values_.size(); ++id) {
-      const Value& v = values_[id];
-      if (!v.inlined && !v.constant && v.blocks.contains(block) && (v.cohort || !sees.contains(home(v)))) text += define(id, indent, "v");
-    }
+    for (const std::size_t id : needed) text += define(id, indent, "v");
     return text;
   }
+  /// Reciprocals, exponentials and the like that several entries of a cohort need, and what it takes to have them: computed once, kept
+  /// under place + "[n]", which is their name from now on.
+  std::string store(const std::set<int>& sees, const std::string& place, const std::string& indent) {
+    const auto is_shared = [&](const Value& v) { return v.cohort && std::distance(v.blocks.lower_bound(single), v.blocks.end()) > 1; };
+    std::set<std::size_t> needed;
+    for (std::size_t id = 0; id < values_.size(); ++id)
+      if (const Value& v = values_[id]; !v.inlined && !v.constant && takes_long(v) && is_shared(v)) need(id, sees, {}, needed);
+    std::map<std::size_t, std::string> places;
+    for (const std::size_t id : needed)
+      if (is_shared(values_[id])) places[id] = place + "[" + std::to_string(places.size()) + "]";
+    std::string text;
+    for (const std::size_t id : needed) {
+      text += define(id, indent, "v");
+      if (places.contains(id)) text += indent + places[id] + " = v" + std::to_string(id) + ";\n";
+    }
+    stored_ = std::move(places);
+    return text;
+  }
+  std::size_t n_stored() const { return stored_.size(); }
   /// Those of a block without regard to their stage.
   std::string definitions(int block, const std::string& indent) const {
     return definitions(block, 0, indent) + definitions(block, 1, indent) + definitions(block, 2, indent);
@@ -97,6 +115,7 @@ class Writer {
   /// As seen by definitions().
   std::string name(std::size_t id) const {
     const Value& v = values_[id];
+    if (const auto found = stored_.find(id); found != stored_.end()) return found->second;
     return v.inlined ? v.text : !v.place.empty() ? v.place : "v" + std::to_string(id);
   }
   /// Marks the constants that something else than a constant reads; call when all is added.
@@ -128,6 +147,14 @@ class Writer {
       text += (v.constant && !a.inlined ? "v" + std::to_string(v.arguments[i]) : name(v.arguments[i])) + v.pieces[i + 1];
     }
     return text + ";\n";
+  }
+  static bool takes_long(const Value& v) { return v.pieces[0] == "1.0 / " || (v.pieces[0].ends_with("(") && v.pieces[0] != "max0("); }
+  /// A value and what it takes, but for what is at hand.
+  void need(std::size_t id, const std::set<int>& sees, const std::map<std::size_t, std::string>& stored, std::set<std::size_t>& needed) const {
+    const Value& v = values_[id];
+    if (v.inlined || v.constant || stored.contains(id) || (!v.cohort && sees.contains(home(v)))) return;
+    if (!needed.insert(id).second) return;
+    for (const std::size_t argument : v.arguments) need(argument, sees, stored, needed);
   }
   static int home(const Value& v) {
     const auto first_single = v.blocks.lower_bound(single);
@@ -197,6 +224,7 @@ class Writer {
   std::map<const void*, std::size_t> by_node_;
   std::map<std::string, std::size_t> by_key_;
   std::vector<Value> values_;
+  std::map<std::size_t, std::string> stored_;  ///< places of what store() keeps
 };
 
 }  // namespace nkpk::generate

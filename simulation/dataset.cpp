@@ -282,9 +282,10 @@ Group to_group(Sensitivities d) {
   g.arrays.push_back(texts("parameter_unit", "unit of the parameter", "parameter", units));
   g.arrays.push_back(numbers("parameter_value", "", "value of the parameter, in parameter_unit", "parameter", values));
   const std::size_t n = d.times_d.size(), m = d.parameters.size();
+  const auto of_observable = [&](std::size_t k) { return std::vector<double>(d.derivatives.data() + k * n * m, d.derivatives.data() + (k + 1) * n * m); };
   for (std::size_t k = 0; k < d.observables.size(); ++k) {
     const auto& o = d.observables[k];
-    g.arrays.push_back({o.name, cf_unit(o.unit), "derivative of: " + o.title, {"time", "parameter"}, {n, m}, std::move(d.derivatives[k]), {}});
+    g.arrays.push_back({o.name, cf_unit(o.unit), "derivative of: " + o.title, {"time", "parameter"}, {n, m}, of_observable(k), {}});
     g.arrays.back().attributes["per"] = std::string("parameter_unit");
   }
   return g;

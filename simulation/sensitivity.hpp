@@ -20,15 +20,15 @@ struct Sensitivities {
   std::vector<Parameter> parameters;
   std::vector<Observable> observables;
   std::vector<double> times_d;          ///< output times of the scenario; at an event the value after it
-  std::vector<std::vector<double>> derivatives;  ///< per observable, [n_times x n_parameters], its unit per unit of the parameter
   RowMatrix values;                     ///< [n_times x n_observables]
+  RowMatrix derivatives;                ///< [(n_observables x n_times) x n_parameters], unit of the observable per unit of the parameter
   Status status = Status::ok;
   std::string message, failed_state;
   double t_reached_d = 0;
   SolverStats stats;                    ///< of all integrations
 
   double derivative(std::size_t time, std::size_t observable, std::size_t parameter) const {
-    return derivatives[observable][time * parameters.size() + parameter];
+    return derivatives(static_cast<Eigen::Index>(observable * times_d.size() + time), static_cast<Eigen::Index>(parameter));
   }
 };
 
@@ -40,8 +40,8 @@ struct Sensitivities {
 /// infused from the moment of an irradiation on) this is the derivative on one side, and there is none on the other. At an output
 /// at the moment of a moving event it is that of the solution after the event.
 /// One integration for all of them behind rodas5p, rodas4 or auto, as the linear equations that they obey; one for every four, in
-/// dual numbers, behind other methods. The tangents, scaled by |parameter|, take part in the step control (in the first case at a
-/// hundred times the tolerances), so that values agree with a plain run within its tolerance, not to the bit.
+/// dual numbers, behind other methods. The tangents, scaled by |parameter|, take part in the step control (in the first case at 200
+/// times the tolerances), so that values agree with a plain run within its tolerance, not to the bit.
 /// Throws InputError for unknown names, for a product parameter that every lot overrides and for unusable options.
 Sensitivities simulate_sensitivities(const Scenario& scenario, std::span<const std::string> parameters, const SolverOptions& options = {});
 

@@ -32,40 +32,22 @@ struct MatrixLane {
   Cohorts cohort;
 };
 
-/// W: lanes of a register; several packs hold the moments where it is narrow.
-template <std::size_t W>
-struct Moments {
-  static constexpr std::size_t n_packs = TangentArithmetic::moments / W;
-  using P = Pack<W>;
-  Moments(const Constants<double>& constants, const ForcingPlan& forcing_plan)
-      : c(constants), plan(forcing_plan), q(constants), q_forcing(constants), y(constants.n_states()), dfdt(y.size()), entries(plan.entries.size()) {
-    for (auto& of_pack : numbers) {
-      for (const double x : plan.constants) of_pack.emplace_back(x);
-      of_pack.resize(plan.constants.size() + plan.rows.size());
-    }
-  }
-
-  const Constants<double>& c;
-  const ForcingPlan& plan;
-  ConstantsOf_linearize<double> q;
-  ConstantsOf_forcing<double> q_forcing;
+/// Matrices at the moments in the lanes of P.
+template <class P>
+struct MatricesAt {
+  static constexpr std::size_t width = ScalarTraits<P>::width;
+  SparseMatrix<P> jacobian, factors;
   std::vector<P> y, dfdt;
-  std::array<SparseMatrix<P>, n_packs> jacobian, factors;
   std::vector<P> entries;  ///< of the plan
-  std::array<std::vector<P>, n_packs> numbers;  ///< of the plan
+  std::vector<P> numbers;  ///< of the plan
 
-  void take(const ModuleSet& on, const Windows& w, std::span<const double, TangentArithmetic::moments> t, std::span<const double> all) {
-    for (std::size_t p = 0; p < n_packs; ++p) {
-      P when;
-      load<P>(t.subspan(p * W, W), {&when, 1});
-      for (std::size_t i = 0; i < y.size(); ++i) load<P>(all.subspan(i * TangentArithmetic::moments + p * W, W), {&y[i], 1});
-      nkpk::linearize(c, q, on, w, when, y.data(), jacobian[p], dfdt.data());
-      forcing(c, q_forcing, on, w, when, y.data(), plan.entries, entries.data());
-      pass_on(p);
-    }
+  MatricesAt(const ForcingPlan& plan, std::size_t n_states) : y(n_states), dfdt(n_states), entries(plan.entries.size()) {
+    for (const double x : plan.constants) numbers.emplace_back(x);
+    numbers.resize(plan.constants.size() + plan.rows.size());
   }
-  void pass_on(std::size_t p) {
-    P* const x = numbers[p].data();
+
+  void pass_on(const ForcingPlan& plan) {
+    P* const x = numbers.data();
     P* to = x + plan.constants.size();
     for (const ForcingPlan::Row& row : plan.rows) {
       P sum{};
@@ -73,27 +55,71 @@ struct Moments {
       *to++ = sum;
     }
   }
-  void factorize_all(const ModuleSet& on, double shift) {
-    for (std::size_t p = 0; p < n_packs; ++p) nkpk::factorize(on, c.n_cohorts(), shift, jacobian[p], factors[p]);
+};
+
+/// W: lanes of a register; several packs hold the moments within a step where it is narrow. The step's end is by itself.
+template <std::size_t W>
+struct Moments {
+  static constexpr std::size_t within = TangentArithmetic::within, n_packs = within / W;
+  using P = Pack<W>;
+  Moments(const Constants<double>& constants, const ForcingPlan& forcing_plan)
+      : c(constants), plan(forcing_plan), q(constants), q_forcing(constants), end(plan, c.n_states()) {
+    packs.reserve(n_packs);
+    for (std::size_t p = 0; p < n_packs; ++p) packs.emplace_back(plan, c.n_states());
   }
-  void force(std::size_t moment, double* s) const {
-    const LaneOf<W> number = lane_of<W>(numbers[moment / W], moment % W);
+
+  const Constants<double>& c;
+  const ForcingPlan& plan;
+  ConstantsOf_linearize<double> q;
+  ConstantsOf_forcing<double> q_forcing;
+  std::vector<MatricesAt<P>> packs;
+  MatricesAt<double> end;
+
+  template <class T>
+  void take(const ModuleSet& on, const Windows& w, const T& t, const T* y, MatricesAt<T>& m) {
+    nkpk::linearize(c, q, on, w, t, y, m.jacobian, m.dfdt.data());
+    forcing(c, q_forcing, on, w, t, y, plan.entries, m.entries.data());
+    m.pass_on(plan);
+  }
+  void take_all(const ModuleSet& on, const Windows& w, std::span<const double, TangentArithmetic::moments> t, std::span<const double> y, std::span<const double> y_end) {
+    for (std::size_t p = 0; p < n_packs; ++p) {
+      P when;
+      load<P>(t.subspan(p * W, W), {&when, 1});
+      for (std::size_t i = 0; i < packs[p].y.size(); ++i) load<P>(y.subspan(i * within + p * W, W), {&packs[p].y[i], 1});
+      take<P>(on, w, when, packs[p].y.data(), packs[p]);
+    }
+    take<double>(on, w, t[within], y_end.data(), end);
+  }
+  void factorize_all(const ModuleSet& on, double shift) {
+    for (auto& m : packs) nkpk::factorize(on, c.n_cohorts(), shift, m.jacobian, m.factors);
+    nkpk::factorize(on, c.n_cohorts(), shift, end.jacobian, end.factors);
+  }
+  template <class Numbers>
+  void add(const Numbers& number, double* s) const {
     for (const auto& [place, i] : plan.rates) s[place] += number[i];
   }
+  void force(std::size_t moment, double* s) const {
+    if (moment == within) return add(end.numbers, s);
+    add(lane_of<W>(packs[moment / W].numbers, moment % W), s);
+  }
   void solve_one(std::size_t moment, const ModuleSet& on, Four* b) const {
-    nkpk::solve(on, c.n_cohorts(), MatrixLane<W>(factors[moment / W], moment % W), b);
+    if (moment == within) return nkpk::solve(on, c.n_cohorts(), end.factors, b);
+    nkpk::solve(on, c.n_cohorts(), MatrixLane<W>(packs[moment / W].factors, moment % W), b);
   }
   void rate_of_one(std::size_t moment, const Four* b, Four* out) const {
     std::fill_n(out, c.n_states(), Four{});
-    visit_entries(MatrixLane<W>(jacobian[moment / W], moment % W), c.n_cohorts(), [&](std::size_t i, std::size_t j, double value) { out[i] += value * b[j]; });
+    const auto add_product = [&](std::size_t i, std::size_t j, double value) { out[i] += value * b[j]; };
+    if (moment == within) return visit_entries(end.jacobian, c.n_cohorts(), add_product);
+    visit_entries(MatrixLane<W>(packs[moment / W].jacobian, moment % W), c.n_cohorts(), add_product);
   }
 };
 #define NKPK_TANGENT_ARITHMETIC(Name, W, TARGET)                                                                                                    \
   class Name final : public TangentArithmetic {                                                                                                     \
    public:                                                                                                                                          \
     Name(const Constants<double>& c, const ForcingPlan& plan) : at_(c, plan) {}                                                                     \
-    NKPK_FLATTEN TARGET void linearize(const ModuleSet& on, const Windows& w, std::span<const double, moments> t, std::span<const double> y) override { \
-      at_.take(on, w, t, y);                                                                                                                        \
+    NKPK_FLATTEN TARGET void linearize(const ModuleSet& on, const Windows& w, std::span<const double, moments> t, std::span<const double> y,        \
+                                       std::span<const double> y_end) override {                                                                    \
+      at_.take_all(on, w, t, y, y_end);                                                                                                             \
     }                                                                                                                                               \
     NKPK_FLATTEN TARGET void factorize(const ModuleSet& on, double shift) override { at_.factorize_all(on, shift); }                                \
     NKPK_FLATTEN TARGET void force(std::size_t moment, double* s) const override { at_.force(moment, s); }                                          \
@@ -107,7 +133,7 @@ struct Moments {
 NKPK_TANGENT_ARITHMETIC(Baseline, 2, )
 #if NKPK_HAS_ISA_VARIANTS
 NKPK_TANGENT_ARITHMETIC(Avx2, 4, NKPK_TARGET_AVX2)
-NKPK_TANGENT_ARITHMETIC(Avx512, 8, NKPK_TARGET_AVX512)
+NKPK_TANGENT_ARITHMETIC(Avx512, 4, NKPK_TARGET_AVX512)
 #endif
 
 }  // namespace

@@ -37,10 +37,10 @@ struct ForcingPlan {
 /// Matrices J and df/dc dc at the moments of a step, for one instruction set.
 class TangentArithmetic {
  public:
-  static constexpr std::size_t moments = TangentSystem::moments;
+  static constexpr std::size_t within = TangentSystem::within, moments = TangentSystem::moments;
   virtual ~TangentArithmetic() = default;
-  /// y: [n_states x moments]
-  virtual void linearize(const ModuleSet& on, const Windows& w, std::span<const double, moments> t, std::span<const double> y) = 0;
+  /// y: [n_states x within]; y_end: [n_states]
+  virtual void linearize(const ModuleSet& on, const Windows& w, std::span<const double, moments> t, std::span<const double> y, std::span<const double> y_end) = 0;
   virtual void factorize(const ModuleSet& on, double shift) = 0;
   /// s <- s + df/dc dc, all tangents
   virtual void force(std::size_t moment, double* s) const = 0;

@@ -143,9 +143,9 @@ std::vector<double> LiftedTangents::initial() const {
   return s;
 }
 
-void LiftedTangents::linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y) {
+void LiftedTangents::linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y, std::span<const double> y_end) {
   segment_ = segment;
-  arithmetic_->linearize(timeline_.awake[segment], timeline_.windows[segment], t, y);
+  arithmetic_->linearize(timeline_.awake[segment], timeline_.windows[segment], t, y, y_end);
 }
 
 void LiftedTangents::force(std::size_t moment, std::span<double> s) const {

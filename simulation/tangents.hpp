@@ -61,7 +61,7 @@ class LiftedTangents {
   };
   struct Linearize {
     LiftedTangents& l;
-    void operator()(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y) const { l.linearize(segment, t, y); }
+    void operator()(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y, std::span<const double> y_end) const { l.linearize(segment, t, y, y_end); }
   };
   struct Factorize {
     LiftedTangents& l;
@@ -84,7 +84,7 @@ class LiftedTangents {
   void trace_inputs();
   void trace_links();
   void trace_states();
-  void linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y);
+  void linearize(std::size_t segment, std::span<const double, TangentSystem::moments> t, std::span<const double> y, std::span<const double> y_end);
   void force(std::size_t moment, std::span<double> s) const;
   void solve(std::size_t moment, std::span<double> s, bool is_forced);
   void rate(std::size_t moment, std::span<const double> s, std::span<double> out);

@@ -19,14 +19,17 @@ bool is_finite(std::size_t n, const double* values) {
   return largest < infinite;
 }
 
-double norm(std::size_t n, const double* error, const double* y, const double* y_new, const double* atol, double rtol) {
+using Intervals = std::span<const std::pair<std::size_t, std::size_t>>;
+
+double norm(Intervals intervals, const double* error, const double* y, const double* y_new, const double* atol, double rtol) {
   std::int64_t worst = 0, largest_new = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double before = std::fabs(y[i]), after = std::fabs(y_new[i]);
-    const double scale = atol[i] + rtol * (before > after ? before : after);
-    worst = std::max(worst, magnitude(error[i] / scale));
-    largest_new = std::max(largest_new, magnitude(after));
-  }
+  for (const auto& [first, last] : intervals)
+    for (std::size_t i = first; i < last; ++i) {
+      const double before = std::fabs(y[i]), after = std::fabs(y_new[i]);
+      const double scale = atol[i] + rtol * (before > after ? before : after);
+      worst = std::max(worst, magnitude(error[i] / scale));
+      largest_new = std::max(largest_new, magnitude(after));
+    }
   return worst < infinite && largest_new < infinite ? std::bit_cast<double>(worst) : infinity;
 }
 
@@ -34,7 +37,13 @@ double norm(std::size_t n, const double* error, const double* y, const double* y
 
 double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol,
                         Isa isa) {
-  return Variants<norm>::of(isa)(error.size(), error.data(), y.data(), y_new.data(), atol.data(), rtol);
+  const std::pair<std::size_t, std::size_t> all{0, error.size()};
+  return error_norm_value({&all, 1}, error, y, y_new, atol, rtol, isa);
+}
+
+double error_norm_value(Intervals intervals, std::span<const double> error, std::span<const double> y, std::span<const double> y_new,
+                        std::span<const double> atol, double rtol, Isa isa) {
+  return Variants<norm>::of(isa)(intervals, error.data(), y.data(), y_new.data(), atol.data(), rtol);
 }
 
 bool all_finite(std::span<const double> values, Isa isa) { return Variants<is_finite>::of(isa)(values.size(), values.data()); }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "nkpk/core/isa.hpp"
 
@@ -34,6 +35,10 @@ inline ErrorNorm error_norm(std::span<const double> error, std::span<const doubl
 /// error_norm(...).value, several components at a time: what every step asks. The component is asked of error_norm().
 double error_norm_value(std::span<const double> error, std::span<const double> y, std::span<const double> y_new, std::span<const double> atol, double rtol,
                         Isa isa = best_isa());
+
+/// The same over intervals [first, last) of the components alone.
+double error_norm_value(std::span<const std::pair<std::size_t, std::size_t>> intervals, std::span<const double> error, std::span<const double> y,
+                        std::span<const double> y_new, std::span<const double> atol, double rtol, Isa isa = best_isa());
 
 /// Whether no value is NaN or infinite.
 bool all_finite(std::span<const double> values, Isa isa = best_isa());

@@ -44,6 +44,7 @@ class Run {
         output_times_(output_times),
         t_last_(output_times.back()),
         trial_(system.size),
+        output_(system.size),
         atol_(system.size, infinity) {
     if (method_.needs_linear && !system_.linear) {
       differences_ = std::make_unique<DenseLinearSolver>(system.size, system.rhs, system.atol);
@@ -96,6 +97,7 @@ class Run {
   }
 
   std::span<double> next_row() {
+    if (tangents_) return output_.view();
     auto row = solution_.states.row(static_cast<Eigen::Index>(next_output_));
     return {row.data(), system_.size};
   }
@@ -209,12 +211,7 @@ class Run {
 
   double scaled_error() const {
     if (system_.live.empty()) return error_norm_value(trial_.error.padded(), trial_.y.padded(), trial_.y_new.padded(), atol_.padded(), options_.rtol, options_.isa);
-    double worst = 0;
-    for (const auto& [first, last] : system_.live) {
-      const auto part = [first = first, n = last - first](const Vector& v) { return v.view().subspan(first, n); };
-      worst = std::max(worst, error_norm_value(part(trial_.error), part(trial_.y), part(trial_.y_new), part(atol_), options_.rtol, options_.isa));
-    }
-    return worst;
+    return error_norm_value(system_.live, trial_.error.view(), trial_.y.view(), trial_.y_new.view(), atol_.view(), options_.rtol, options_.isa);
   }
 
   /// A finite state with a non-finite slope is a dead end: found now, a shorter step may still avoid it. The slope is the first
@@ -295,6 +292,7 @@ class Run {
   detail::Staggered* tangents_ = nullptr;
   bool tangents_decide_ = false;  ///< on the last step
   Trial trial_;
+  Vector output_;  ///< with tangents, which hand it on
   Vector atol_;
   double h_ = 0;  ///< next trial step before any clipping [d]; 0: yet to be chosen
   bool slope_is_known_ = false;
@@ -334,7 +332,6 @@ Solution integrate_with_tangents(const PiecewiseSystem& system, const TangentSys
   if (!has_dense_output(system, options))
     throw InputError("SolverOptions.method", fmt::format("'{}' has no dense output, which tangents follow", options.method), "expected rodas5p, rodas4 or auto");
   Solution solution;
-  solution.states = not_yet(output_times.size(), system.size);
   solution.before_events = not_yet(system.event_times.size(), system.size);
 
   detail::Staggered staggered(tangents, system.size, options, s0);

@@ -12,55 +12,23 @@
 #include "nkpk/solvers/error_norm.hpp"
 #include "nkpk/solvers/rosenbrock_tableaux.hpp"
 #include "nkpk/solvers/steppers.hpp"
+#include "nkpk/solvers/stretches.hpp"
 
 namespace nkpk::detail {
 namespace {
 
-template <std::size_t N>
-struct Terms {
-  std::array<const double*, N> of{};
-  std::array<double, N> weight{};
-};
-
-/// Whole registers of a vector.
-struct Stretch {
-  std::size_t first, count;
-};
-
-/// The stretches that hold what ever changes. One, mostly: apart from the others it costs no loop over them.
-struct Stretches {
-  Stretch one;
-  std::vector<Stretch> others;
-
-  explicit Stretches(const PiecewiseSystem& system) : one{0, Vector::rounded_up(system.size) / Vector::per_register} {
-    std::vector<Stretch> all;
-    for (const auto& [first, last] : system.live) {
-      const std::size_t begin = first / Vector::per_register, end = Vector::rounded_up(last) / Vector::per_register;
-      if (all.empty() || begin > all.back().first + all.back().count) all.push_back({begin, 0});
-      all.back().count = end - all.back().first;
-    }
-    if (all.empty()) return;
-    one = all.front();
-    others.assign(all.begin() + 1, all.end());
-  }
-};
-
 /// out = start + sum_j weight_j of_j, added in the order of j; out may be start, and is apart from all others.
 template <std::size_t N>
-void combine(const Stretch& stretch, double* out, const double* start, const Terms<N>& terms) {
-  const std::size_t skipped = stretch.first * Vector::per_register, n = stretch.count * Vector::per_register;
-  // no component reads another
-#pragma GCC ivdep
-  for (std::size_t k = 0; k < n; ++k) {
-    double sum = std::assume_aligned<Vector::alignment>(start + skipped)[k];
-    for (std::size_t j = 0; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j] + skipped)[k];
-    std::assume_aligned<Vector::alignment>(out + skipped)[k] = sum;
-  }
-}
-template <std::size_t N>
 void combine(const Stretches& stretches, double* out, const double* start, const Terms<N>& terms) {
-  combine(stretches.one, out, start, terms);
-  for (const Stretch& other : stretches.others) combine(other, out, start, terms);
+  stretches.visit([&](std::size_t skipped, std::size_t n) {
+    // no component reads another
+#pragma GCC ivdep
+    for (std::size_t k = 0; k < n; ++k) {
+      double sum = std::assume_aligned<Vector::alignment>(start + skipped)[k];
+      for (std::size_t j = 0; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j] + skipped)[k];
+      std::assume_aligned<Vector::alignment>(out + skipped)[k] = sum;
+    }
+  });
 }
 
 template <std::size_t N>
@@ -74,7 +42,7 @@ class Rosenbrock : public Stepper {
   Rosenbrock(const PiecewiseSystem& system, Isa isa)
       : system_(system),
         n_(system.size),
-        stretches_(system),
+        stretches_(system.live, system.size),
         step_(Variants<step>::of(isa)),
         state_within_(Variants<state_within>::of(isa)),
         states_within_(Variants<states_within>::of(isa)),
@@ -132,7 +100,7 @@ class Rosenbrock : public Stepper {
     return true;
   }
 
-  bool interpolate(const Trial& s, std::span<const double, TangentSystem::moments> thetas, std::span<double> out) override {
+  bool interpolate(const Trial& s, std::span<const double, TangentSystem::within> thetas, std::span<double> out) override {
     states_within_(*this, s, thetas.data(), out.data());
     return true;
   }
@@ -150,7 +118,7 @@ class Rosenbrock : public Stepper {
 
   static void state_within(Rosenbrock& self, const Trial& s, double theta, double* out) { self.states_within_all<1>(s, &theta, out); }
   static void states_within(Rosenbrock& self, const Trial& s, const double* thetas, double* out) {
-    self.states_within_all<TangentSystem::moments>(s, thetas, out);
+    self.states_within_all<TangentSystem::within>(s, thetas, out);
   }
 
   template <std::size_t M>

@@ -19,47 +19,43 @@
 namespace nkpk::detail {
 namespace {
 
-// Kennedy and Carpenter 2019, doi:10.1016/j.apnum.2019.07.008, ESDIRK5(4)7L[2]SA2: order 5 with an estimate of order 4, L-stable,
+// Kennedy and Carpenter 2003, doi:10.1016/S0168-9274(02)00138-1, the implicit half of ARK4(3)6L[2]SA: order 4 with an estimate of order 3, L-stable,
 // stiffly accurate, every stage within the step. The last row of a is the result.
-constexpr std::size_t n = 7;
-using Row = std::array<double, n>;
-constexpr double gamma = 23.0 / 125;
+constexpr std::size_t n = Combination::n_stages;
+using Row = Combination::Row;
+constexpr double gamma = 0.25;
 constexpr std::array<Row, n> a{{
     {},
     {gamma, gamma},
-    {791020047304.0 / 3561426431547, 791020047304.0 / 3561426431547, gamma},
-    {-158159076358.0 / 11257294102345, -158159076358.0 / 11257294102345, -85517644447.0 / 5003708988389, gamma},
-    {-1653327111580.0 / 4048416487981, -1653327111580.0 / 4048416487981, 1514767744496.0 / 9099671765375, 14283835447591.0 / 12247432691556, gamma},
-    {-4540011970825.0 / 8418487046959, -4540011970825.0 / 8418487046959, -1790937573418.0 / 7393406387169, 10819093665085.0 / 7266595846747,
-     4109463131231.0 / 7386972500302, gamma},
-    {-188593204321.0 / 4778616380481, -188593204321.0 / 4778616380481, 2809310203510.0 / 10304234040467, 1021729336898.0 / 2364210264653,
-     870612361811.0 / 2470410392208, -1307970675534.0 / 8059683598661, gamma},
+    {8611.0 / 62500, -1743.0 / 31250, gamma},
+    {5012029.0 / 34652500, -654441.0 / 2922500, 174375.0 / 388108, gamma},
+    {15267082809.0 / 155376265600, -71443401.0 / 120774400, 730878875.0 / 902184768, 2285395.0 / 8070912, gamma},
+    {82889.0 / 524892, 0, 15625.0 / 83664, 69875.0 / 102672, -2260.0 / 8211, gamma},
 }};
-constexpr Row embedded{-582099335757.0 / 7214068459310, -582099335757.0 / 7214068459310, 615023338567.0 / 3362626566945,
-                       3192122436311.0 / 6174152374399, 6156034052041.0 / 14430468657929, -1011318518279.0 / 9693750372484,
-                       1914490192573.0 / 13754262428401};
+constexpr Row embedded{4586570599.0 / 29645900160, 0, 178811875.0 / 945068544, 814220225.0 / 1159782912, -3700637.0 / 11593932, 61727.0 / 225920};
 
 // Errors of tangents are held to this multiple of the solution's tolerances: what a derivative is wanted for, a direction or a standard
 // error, asks for fewer digits than a prediction. On the model, at rtol 1e-6, they then err by at most 1.2e-4 of their largest
 // (benchmarks/sensitivities.md).
-constexpr double looser = 100;
+constexpr double looser = 200;
 
-/// Where the stages lie within the step; what is left of the moments lies at its end.
-constexpr std::array<double, TangentSystem::moments> thetas = [] {
-  std::array<double, TangentSystem::moments> c;
-  c.fill(1);
-  for (std::size_t i = 0; i + 1 < n; ++i) {
-    c[i] = 0;
-    for (const double x : a[i]) c[i] += x;
-  }
-  return c;
+/// Where the stages lie within the step.
+constexpr Row abscissae = [] {
+  Row sums{};
+  for (std::size_t i = 0; i < n; ++i)
+    for (const double x : a[i]) sums[i] += x;
+  sums[n - 1] = 1;  // whatever the rounding
+  return sums;
 }();
-
-/// A sum of the K_j, sum_j weight_j h K_j, in terms of what is kept: start S + rate h S' + sum_j of[j] S_j.
-struct Combination {
-  double start = 0, rate = 0;
-  Row of{};
-};
+/// The moments are those of the stages but the first, whose rate is the last one's of the step before.
+static_assert(n == TangentSystem::moments + 1);
+constexpr std::size_t moment_of(std::size_t stage) { return stage - 1; }
+constexpr std::size_t last_moment = moment_of(n - 1);
+constexpr auto thetas = [] {
+  std::array<double, TangentSystem::within> of;
+  for (std::size_t m = 0; m < of.size(); ++m) of[m] = abscissae[m + 1];
+  return of;
+}();
 
 constexpr Combination combination(const Row& weights, std::size_t stages) {
   // from the last stage on: h K_j = (S_j - R_j) / gamma, and R_j holds earlier ones
@@ -92,131 +88,129 @@ constexpr Combination error_estimate = [] {
 }();
 
 /// b(theta) = this (theta, theta^2, theta^3, theta^4)', of which S(theta) = S + sum_j b_j(theta) h K_j: order 4, and on stiff
-/// equations, where the stages lie on the slow course, exact for courses of degree 4. Slopes at the ends would do for the first, but
-/// are those of a stiff equation's errors. Seven conditions: of quadrature to c^3, of A c^2 (the stages' order 2 makes the rest of
-/// order 4), and b A^-1 c^k = theta^k for k of 3 and 4 (those below follow).
+/// equations, where the stages lie on the slow course, exact for courses of degree 3. Slopes at the ends would do for the first, but
+/// are those of a stiff equation's errors. Six conditions: of quadrature to c^3, of A c^2 (the stages' order 2 makes the rest of
+/// order 4), and b A^-1 c^3 = theta^3 (those below follow).
 Eigen::Matrix<double, n, 4> weights_within() {
   Eigen::Matrix<double, n, n> conditions = Eigen::Matrix<double, n, n>::Zero();
   for (std::size_t j = 0; j < n; ++j) {
-    const double c = thetas[j];
-    for (int k = 0; k < 4; ++k) conditions(k, j) = std::pow(c, k);
-    for (std::size_t l = 0; l < n; ++l) conditions(4, j) += a[j][l] * thetas[l] * thetas[l];
-    for (int k = 3; j > 0 && k < 5; ++k) {  // rows of A^-1 c^k, by substitution; the first stage is explicit
-      double left = std::pow(c, k);
-      for (std::size_t l = 1; l < j; ++l) left -= a[j][l] * conditions(k + 2, l);
-      conditions(k + 2, j) = left / gamma;
-    }
+    for (int k = 0; k < 4; ++k) conditions(k, j) = std::pow(abscissae[j], k);
+    for (std::size_t l = 0; l < n; ++l) conditions(4, j) += a[j][l] * abscissae[l] * abscissae[l];
+    if (j == 0) continue;  // the first stage is explicit
+    double left = std::pow(abscissae[j], 3);  // of A^-1 c^3, by substitution
+    for (std::size_t l = 1; l < j; ++l) left -= a[j][l] * conditions(5, l);
+    conditions(5, j) = left / gamma;
   }
   Eigen::Matrix<double, n, 4> right = Eigen::Matrix<double, n, 4>::Zero();
   for (int k = 0; k < 4; ++k) right(k, k) = 1.0 / (k + 1);
-  right(4, 3) = 1.0 / 12, right(5, 2) = 1, right(6, 3) = 1;
+  right(4, 3) = 1.0 / 12, right(5, 2) = 1;
   return conditions.partialPivLu().solve(right);
 }
 
+/// out = sum_j weight_j of_j; copy: null, or another place for it.
 template <std::size_t N>
-struct Terms {
-  std::array<const double*, N> of{};
-  std::array<double, N> weight{};
-};
-
-/// out = sum_j weight_j of_j; out may be one of them.
-template <std::size_t N>
-void sum_up(std::size_t first, std::size_t last, double* out, const Terms<N>& terms) {
+void sum_up(const Stretches& stretches, double* out, double* copy, const Terms<N>& terms) {
+  stretches.visit([&](std::size_t skipped, std::size_t count) {
 #pragma GCC ivdep
-  for (std::size_t x = first; x < last; ++x) {
-    double sum = terms.weight[0] * terms.of[0][x];
-    for (std::size_t j = 1; j < N; ++j) sum += terms.weight[j] * terms.of[j][x];
-    out[x] = sum;
-  }
-}
-
-/// factor times a combination over stages 1 to N - 2, with h and the arrays filled in
-template <std::size_t N>
-Terms<N> terms_of(const Combination& c, double factor, double h, const double* s, const double* rate, const std::array<double*, n>& stage) {
-  Terms<N> terms;
-  terms.of[0] = s, terms.weight[0] = factor * c.start;
-  terms.of[1] = rate, terms.weight[1] = factor * h * c.rate;
-  for (std::size_t j = 1; j + 1 < N; ++j) terms.of[j + 1] = stage[j], terms.weight[j + 1] = factor * c.of[j];
-  return terms;
+    for (std::size_t x = 0; x < count; ++x) {
+      double sum = terms.weight[0] * std::assume_aligned<Vector::alignment>(terms.of[0] + skipped)[x];
+      for (std::size_t j = 1; j < N; ++j) sum += terms.weight[j] * std::assume_aligned<Vector::alignment>(terms.of[j] + skipped)[x];
+      std::assume_aligned<Vector::alignment>(out + skipped)[x] = sum;
+    }
+    if (copy != nullptr) std::copy_n(out + skipped, count, copy + skipped);
+  });
 }
 
 }  // namespace
 
 Staggered::Staggered(const TangentSystem& system, std::size_t n_states, const SolverOptions& options, std::span<const double> s0)
-    : system_(system), rtol_(options.rtol * looser), isa_(options.isa), memory_((3 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::moments) {
+    : system_(system), stretches_(system.live, system.size), rtol_(options.rtol * looser), isa_(options.isa), memory_((3 + n) * Vector::rounded_up(system.size)), y_(n_states * TangentSystem::within) {
   const auto array = [&](std::size_t i) { return memory_.data() + i * Vector::rounded_up(system.size); };
-  s_ = array(0), rate_ = array(1), rate_new_ = array(2), scratch_ = array(3);
+  s_ = array(0), rest_ = array(1), rest_new_ = array(2), scratch_ = array(3);
   for (std::size_t i = 1; i < n; ++i) stage_[i] = array(3 + i);
   std::copy(s0.begin(), s0.end(), s_);
   for (const double tolerance : system.atol) atol_.push_back(tolerance * options.atol_factor * looser);
 }
 
-template <std::size_t N, class T>
-void Staggered::sum_up_live(double* out, const T& terms) const {
-  for (const auto& [first, last] : system_.live) Variants<sum_up<N>>::of(isa_)(first, last, out, terms);
+/// factor times a combination over stages 1 to last; S' = rate_shift S - rest
+template <std::size_t last>
+Terms<2 + last> Staggered::terms_of(const Combination& c, double factor, double h) const {
+  Terms<2 + last> terms;
+  terms.of[0] = s_, terms.weight[0] = factor * (c.start + h * c.rate * rate_shift_);
+  terms.of[1] = rest_, terms.weight[1] = -factor * h * c.rate;
+  for (std::size_t j = 1; j <= last; ++j) terms.of[j + 1] = stage_[j], terms.weight[j + 1] = factor * c.of[j];
+  return terms;
+}
+
+template <std::size_t N>
+void Staggered::sum_up_live(const Terms<N>& terms, double* out, double* copy) const {
+  Variants<sum_up<N>>::of(isa_)(stretches_, out, copy, terms);
 }
 
 template <std::size_t I>
 void Staggered::take_stage(double h) {
   const double shift = 1 / (h * gamma);
-  const auto terms = terms_of<I + 1>(stages[I], shift, h, s_, rate_, stage_);
-  sum_up_live<I + 1>(stage_[I], terms);
   constexpr bool is_last = I + 1 == n;
-  if constexpr (is_last)
-    for (const auto& [first, last] : system_.live) std::copy(stage_[I] + first, stage_[I] + last, rate_new_ + first);
-  system_.solve(I, all(stage_[I]), true);
-  if constexpr (is_last)
-    sum_up_live<2>(rate_new_, Terms<2>{{stage_[I], rate_new_}, {shift, -1.0}});
+  sum_up_live(terms_of<I - 1>(stages[I], shift, h), stage_[I], is_last ? rest_new_ : nullptr);
+  system_.solve(moment_of(I), all(stage_[I]), true);
+  if constexpr (is_last) rate_shift_new_ = shift;
 }
 
 double Staggered::try_step(const Trial& trial, Stepper& stepper, double h, double t_new, double of_solution) {
+  if (!rate_is_known_) take_rate(trial);
   stepper.interpolate(trial, thetas, y_);
   std::array<double, TangentSystem::moments> t;
-  for (std::size_t m = 0; m < t.size(); ++m) t[m] = thetas[m] < 1 ? trial.t + thetas[m] * h : t_new;
-  system_.linearize(trial.segment, t, y_);
-  linearizations += n;  // what is left of the moments repeats the last
-  if (!rate_is_known_) system_.rate(0, all(s_), all(rate_));
-  rate_is_known_ = true;
+  for (std::size_t m = 0; m < last_moment; ++m) t[m] = trial.t + thetas[m] * h;
+  t[last_moment] = t_new;
+  system_.linearize(trial.segment, t, y_, trial.y_new.view());
+  linearizations += t.size();
   system_.factorize(1 / (h * gamma));
-  factorizations += n - 1;
-  take_stage<1>(h), take_stage<2>(h), take_stage<3>(h), take_stage<4>(h), take_stage<5>(h), take_stage<6>(h);
+  factorizations += t.size();
+  take_stage<1>(h), take_stage<2>(h), take_stage<3>(h), take_stage<4>(h), take_stage<5>(h);
   return error(h, of_solution);
+}
+
+void Staggered::take_rate(const Trial& trial) {
+  std::array<double, TangentSystem::moments> t;
+  t.fill(trial.t);
+  for (std::size_t i = 0; i < trial.y.size(); ++i) std::fill_n(&y_[i * TangentSystem::within], TangentSystem::within, trial.y[i]);
+  system_.linearize(trial.segment, t, y_, trial.y.view());
+  ++linearizations;
+  system_.rate(last_moment, all(s_), all(rest_));
+  rate_shift_ = 0;
+  for (double& x : all(rest_)) x = -x;
+  rate_is_known_ = true;
 }
 
 /// Where the estimate would decide, it is filtered by the last stage's matrix: what has settled on its slow course would dominate it
 /// otherwise (Shampine's device; Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8).
 double Staggered::error(double h, double of_solution) {
   const double shift = 1 / (h * gamma);
-  sum_up_live<n + 1>(scratch_, terms_of<n + 1>(error_estimate, shift, h, s_, rate_, stage_));
+  sum_up_live(terms_of<n - 1>(error_estimate, shift, h), scratch_);
   const double raw = norm_of(scratch_) / shift;
   if (raw <= of_solution) return raw;
-  system_.solve(n - 1, all(scratch_), false);
+  system_.solve(last_moment, all(scratch_), false);
   return norm_of(scratch_);
 }
 
 double Staggered::norm_of(const double* error) const {
-  double worst = 0;
-  for (const auto& [first, last] : system_.live) {
-    const std::size_t count = last - first;
-    const double part = error_norm_value({error + first, count}, {s_ + first, count}, {stage_[n - 1] + first, count}, {atol_.data() + first, count}, rtol_, isa_);
-    worst = std::max(worst, part);  // infinite, never NaN, where something is not finite
-  }
-  return worst;
+  return error_norm_value(system_.live, {error, system_.size}, tangents(), {stage_[n - 1], system_.size}, atol_, rtol_, isa_);
 }
 
 void Staggered::record_within(std::size_t output, double theta, double h, std::span<const double> y) {
   static const auto polynomials = weights_within();
   Row weights;
-  Eigen::Map<Eigen::Matrix<double, n, 1>>(weights.data()) = polynomials * Eigen::Vector4d(theta, theta * theta, std::pow(theta, 3), std::pow(theta, 4));
+  Eigen::Map<Eigen::Matrix<double, n, 1>>(weights.data()) = polynomials * Eigen::Vector4d(theta, theta * theta, theta * theta * theta, theta * theta * theta * theta);
   Combination c = combination(weights, n);
   c.start += 1;
-  sum_up_live<n + 1>(scratch_, terms_of<n + 1>(c, 1, h, s_, rate_, stage_));  // what is not live is 0 in all of them
+  sum_up_live(terms_of<n - 1>(c, 1, h), scratch_);  // what is not live is 0 in all of them
   system_.record(output, y, all(scratch_));
 }
 
 void Staggered::accept() {
   std::swap(s_, stage_[n - 1]);
-  std::swap(rate_, rate_new_);
+  std::swap(rest_, rest_new_);
+  rate_shift_ = rate_shift_new_;
 }
 
 }  // namespace nkpk::detail

@@ -5,10 +5,19 @@
 #include <vector>
 
 #include "nkpk/solvers/steppers.hpp"
+#include "nkpk/solvers/stretches.hpp"
 #include "nkpk/solvers/tangents.hpp"
 #include "nkpk/solvers/vector.hpp"
 
 namespace nkpk::detail {
+
+/// A sum of the stages' slopes, sum_j weight_j h K_j, in terms of what is kept: start S + rate h S' + sum_j of[j] S_j.
+struct Combination {
+  static constexpr std::size_t n_stages = TangentSystem::moments + 1;
+  using Row = std::array<double, n_stages>;
+  double start = 0, rate = 0;
+  Row of{};
+};
 
 class Staggered {
  public:
@@ -28,22 +37,26 @@ class Staggered {
   std::size_t linearizations = 0, factorizations = 0;
 
  private:
-  static constexpr std::size_t n_stages = 7;
   std::span<double> all(double* array) const { return {array, system_.size}; }
+  void take_rate(const Trial& trial);
   template <std::size_t I>
   void take_stage(double h);
-  template <std::size_t N, class Terms>
-  void sum_up_live(double* out, const Terms& terms) const;
+  template <std::size_t last>
+  Terms<2 + last> terms_of(const Combination& combination, double factor, double h) const;
+  template <std::size_t N>
+  void sum_up_live(const Terms<N>& terms, double* out, double* copy = nullptr) const;
   double error(double h, double of_solution);
   double norm_of(const double* error) const;
 
   const TangentSystem& system_;
+  Stretches stretches_;
   double rtol_;
   Isa isa_;
   Vector memory_;
-  double *s_, *rate_, *rate_new_, *scratch_;    ///< at the start: S and S'; at the end: S'
-  std::array<double*, n_stages> stage_{};       ///< S_2 to S_7 from [1] on, the last that at the end; [0]: none
-  std::vector<double> y_, atol_;                ///< y_: at every moment
+  double *s_, *rest_, *rest_new_, *scratch_;    ///< at the start: S, and S' = rate_shift S - rest; at the end: rest
+  double rate_shift_ = 0, rate_shift_new_ = 0;
+  std::array<double*, Combination::n_stages> stage_{};       ///< S_2 to S_6 from [1] on, the last that at the end; [0]: none
+  std::vector<double> y_, atol_;                ///< y_: within the step
   bool rate_is_known_ = false;
 };
 

@@ -39,8 +39,8 @@ class Stepper {
   /// The trial is as the step has left it, or accepted: y and y_new swapped, another state_number. False: the method has no
   /// dense output (Method::is_dense), and nothing is written.
   virtual bool interpolate(const Trial&, double /*theta*/, std::span<double> /*out*/) { return false; }
-  /// The same at several moments; out: [size x moments].
-  virtual bool interpolate(const Trial&, std::span<const double, TangentSystem::moments> /*thetas*/, std::span<double> /*out*/) { return false; }
+  /// The same at several moments; out: [size x within].
+  virtual bool interpolate(const Trial&, std::span<const double, TangentSystem::within> /*thetas*/, std::span<double> /*out*/) { return false; }
 };
 
 struct Method {

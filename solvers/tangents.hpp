@@ -15,14 +15,14 @@ namespace nkpk {
 ///
 /// as forward sensitivities do: S = dy/dp, B = df/dp. `size` numbers in any order of states and columns.
 struct TangentSystem {
-  /// Moments of one step whose matrices are asked for at once, so that they can be computed side by side.
-  static constexpr std::size_t moments = 8;
+  /// Moments of one step whose matrices are asked for at once, so that they can be computed side by side: some within it, and its end.
+  static constexpr std::size_t within = 4, moments = within + 1;
   std::size_t size = 0;
   /// Intervals [first, last) of what can ever differ from zero, in order; nothing else is touched.
   std::span<const std::pair<std::size_t, std::size_t>> live;
   std::span<const double> atol;  ///< [size], as PiecewiseSystem::atol
-  /// Takes J and B at (segment, t_m, y_m) for every moment m; y: [n_states x moments].
-  Callback<void(std::size_t segment, std::span<const double, moments> t, std::span<const double> y)> linearize;
+  /// Takes J and B at (segment, t_m, y_m) for every moment m; y: [n_states x within]; y_end: [n_states].
+  Callback<void(std::size_t segment, std::span<const double, moments> t, std::span<const double> y, std::span<const double> y_end)> linearize;
   /// Factorises shift I - J of every moment [1/d].
   Callback<void(double shift)> factorize;
   /// s <- (shift I - J_m)^-1 (s + B_m), or without B; [size], aligned to 64 bytes
@@ -31,7 +31,8 @@ struct TangentSystem {
   Callback<void(std::size_t moment, std::span<const double> s, std::span<double> out)> rate;
   /// y, S <- jump(event, y, S)
   Callback<void(std::size_t event, std::span<double> y, std::span<double> s)> jump;
-  /// Takes the solution at each output in its turn, at an event time after the event; not those that are not reached.
+  /// Takes the solution at each output in its turn, at an event time after the event; not those that are not reached. Outputs go
+  /// here alone: Solution::states stays empty.
   Callback<void(std::size_t output, std::span<const double> y, std::span<const double> s)> record;
 };
 

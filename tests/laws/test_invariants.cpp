@@ -63,7 +63,6 @@ TEST_CASE("at any state and any parameters the derivative of a population is the
     sets.push_back(patients[n % 5]);
     const char* donors[] = {"donor=haploidentical", "donor=matched", "donor=cord-blood", "donor=autologous"};
     sets.push_back(donors[n % 4]);
-    std::erase_if(sets, [](const std::string& text) { return text.find("kill_saturation") != std::string::npos; });
     const Scenario s = two_infusions(sets);
     const Ledger ledger(s);
     const auto y = drawn_state(draws, s.p, s.constants);

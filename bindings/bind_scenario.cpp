@@ -52,11 +52,11 @@ void bind_scenario(py::module_& m) {
   py::class_<Scenario>(m, "Scenario")
       .def(py::init([](const Library& library, const std::string& regimen, const std::vector<std::string>& arms, const std::optional<std::string>& level,
                        const std::optional<std::string>& patient, const std::vector<std::string>& sets, std::optional<double> days,
-                       std::optional<double> output_step, const std::vector<std::string>& without) {
-             return make_scenario(library, {regimen, arms, level, patient, sets, days, output_step, without});
+                       std::optional<double> output_step, const std::vector<std::string>& without, bool allow_implausible) {
+             return make_scenario(library, {regimen, arms, level, patient, sets, days, output_step, without, allow_implausible});
            }),
            py::arg("library"), py::arg("regimen"), py::kw_only(), py::arg("arms"), py::arg("level"), py::arg("patient"), py::arg("sets"), py::arg("days"),
-           py::arg("output_step"), py::arg("without"), py::call_guard<py::gil_scoped_release>())
+           py::arg("output_step"), py::arg("without"), py::arg("allow_implausible"), py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("label", [](const Scenario& s) { return s.label; })
       .def_property_readonly("title", [](const Scenario& s) { return s.regimen.title; })
       .def_property_readonly("registration", [](const Scenario& s) { return s.regimen.registration; })

@@ -138,12 +138,12 @@ int list(const Common& common) {
   return 0;
 }
 
-int check(const Common& common, const std::vector<std::string>& files) {
+int check(const Common& common, const Request& asked, const std::vector<std::string>& files) {
   const Library library(common.params);
   json all = json::array();
   std::string text;
   for (const std::string& file : files) {
-    Request request;
+    Request request = asked;
     request.regimen = file;
     std::size_t n = 0;
     json warnings = json::array();

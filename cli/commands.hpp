@@ -58,7 +58,7 @@ struct DiffArguments {
 };
 
 int list(const Common& common);
-int check(const Common& common, const std::vector<std::string>& files);
+int check(const Common& common, const Request& request, const std::vector<std::string>& files);
 int show(const Common& common, const Request& request);
 int simulate(const Common& common, const SimulateArguments& arguments);
 int ensemble(const Common& common, const EnsembleArguments& arguments);

@@ -71,12 +71,18 @@ int main(int argc, char** argv) {
 
   shared(app.add_subcommand("list", "list regimens with their arms and levels, patients, products, solvers"));
 
+  const auto allowing = [](CLI::App* sub, Request& request) {
+    sub->add_flag("--allow-implausible", request.allow_implausible, "warn of numbers outside their plausible range instead of stopping");
+  };
   std::vector<std::string> files;
+  Request checked;
   CLI::App* check = shared(app.add_subcommand("check", "read regimens and every combination of their arms and levels"));
   check->add_option("FILE", files, "regimen: a name or a TOML file")->required();
+  allowing(check, checked);
 
   cli::SimulateArguments arguments;
-  const auto choices = [](CLI::App* sub, Request& request) {
+  const auto choices = [&allowing](CLI::App* sub, Request& request) {
+    allowing(sub, request);
     sub->add_option("--arm", request.arms, "a choice of an option group, by name; repeatable")->type_name("A")->allow_extra_args(false);
     sub->add_option("--level", request.level, "dose level")->type_name("L");
     sub->add_option("--patient", request.patient, "a name, a TOML file, or an age such as 3y-girl")->type_name("P");
@@ -156,7 +162,7 @@ int main(int argc, char** argv) {
 
   const auto run = [&] {
     if (app.got_subcommand("list")) return cli::list(common);
-    if (app.got_subcommand(check)) return cli::check(common, files);
+    if (app.got_subcommand(check)) return cli::check(common, checked, files);
     if (app.got_subcommand(show)) return cli::show(common, arguments.request);
     if (app.got_subcommand(simulate)) return cli::simulate(common, arguments);
     if (app.got_subcommand(ensemble)) return cli::ensemble(common, many);

@@ -35,6 +35,12 @@ struct Quantity {
   double in(std::string_view target_unit) const;
 };
 
+/// A number that someone wrote, and the name of the range that it should lie in.
+struct Stated {
+  std::string range;
+  Quantity quantity;
+};
+
 /// Parses "number unit"; refuses what is not a finite number. A quantity without a unit is a pure number.
 Quantity parse_quantity(std::string_view text, const std::string& where);
 

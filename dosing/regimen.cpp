@@ -18,6 +18,12 @@ double checked_day(double day, const std::string& where) {
   return day;
 }
 
+/// A bare number of the file, whose unit is in the format.
+Stated bare(const char* range, double number, const char* unit, const std::string& where) {
+  return {range, {number, parse_unit(unit, where), fmt::format("{}", number), where}};
+}
+Stated stated_day(double day, const std::string& where) { return bare("time.day", day, "d", where); }
+
 double days_of(const Node& node, const std::string& where) {
   if (node.kind == Node::Kind::number) throw InputError(where, fmt::format("\"{}\" has no unit", node.number), "expected a time such as \"2 d\" or \"4 h\"");
   return checked_day(quantity_of(node, where).in("d"), where);
@@ -42,7 +48,7 @@ double parse_fraction(const Node& node, const std::string& where) {
   return value;
 }
 
-std::vector<double> parse_times(TableReader& table) {
+std::vector<double> parse_times(TableReader& table, std::vector<Stated>& stated) {
   std::vector<double> days;
   const Node* list = table.optional("days", Node::Kind::list);
   const Node* start = table.optional("start");
@@ -54,6 +60,7 @@ std::vector<double> parse_times(TableReader& table) {
       const std::string where = item.where(table.path("days"));
       if (item.kind != Node::Kind::number) throw InputError(where, fmt::format("holds {}", item.kind_name()), "expected days as plain numbers, for example days = [-5, -4]");
       days.push_back(checked_day(item.number, where));
+      stated.push_back(stated_day(days.back(), where));
     }
     if (days.empty()) throw InputError(table.where("days"), "is empty", "expected at least one day");
   } else {
@@ -65,6 +72,8 @@ std::vector<double> parse_times(TableReader& table) {
     const double n = count ? count->number : 1;
     if (!(n >= 1 && n <= 1000 && n == std::floor(n))) throw InputError(table.where("count"), fmt::format("is {}", n), "expected a whole number from 1 to 1000");
     for (int i = 0; i < static_cast<int>(n); ++i) days.push_back(checked_day(first + i * step, table.where("every")));
+    stated.push_back(stated_day(days.front(), table.where("start")));
+    stated.push_back(stated_day(days.back(), table.where(every ? "every" : "start")));
   }
   if (const Node* hours = table.optional("times_of_day", Node::Kind::list)) {
     std::vector<double> times;
@@ -80,7 +89,7 @@ std::vector<double> parse_times(TableReader& table) {
   return days;
 }
 
-DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Route> routes) {
+DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Route> routes, std::vector<Stated>& stated) {
   TableReader table(node, "dose");
   // a misspelt key is named before anything that is missing because of it
   for (const auto& [key, value] : node.entries)
@@ -104,8 +113,12 @@ DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Rout
   if (ways.empty()) throw unknown_name(named.where("drug"), "drug", dose.drug, drugs);
   if (!dose.how) throw unknown_name(named.where("route"), "route of " + dose.drug, dose.route, ways);
 
-  dose.times_d = parse_times(named);
-  if (const Node* duration = named.optional("duration")) dose.duration_d = positive_days(*duration, named.where("duration"));
+  const std::string ranges = fmt::format("dose.{}.{}.", dose.drug, dose.route);
+  dose.times_d = parse_times(named, stated);
+  if (const Node* duration = named.optional("duration")) {
+    dose.duration_d = positive_days(*duration, named.where("duration"));
+    stated.push_back({ranges + "duration", quantity_of(*duration, named.where("duration"))});
+  }
   if (dose.how->needs_duration && dose.duration_d == 0)
     throw InputError(named.where("duration"), fmt::format("{} {} needs a duration", dose.drug, dose.route), "for example duration = \"1 h\"");
 
@@ -150,6 +163,8 @@ DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Rout
     dose.cd3_dose = named.quantity("cd3_dose");
     for (const auto* q : {&dose.nk_dose, &dose.cd34_dose, &dose.cd3_dose})
       if (*q && !((*q)->in("cells/kg") >= 0)) throw InputError((*q)->where, fmt::format("\"{}\" is negative", (*q)->text), "expected cells/kg, 0 or more");
+    for (const auto& [key, q] : {std::pair("nk_dose", &dose.nk_dose), std::pair("cd34_dose", &dose.cd34_dose), std::pair("cd3_dose", &dose.cd3_dose)})
+      if (*q && (*q)->number > 0) stated.push_back({ranges + key, **q});
   }
   if (is_cells) {
     dose.product = named.text_or("product", "");
@@ -168,7 +183,7 @@ DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Rout
   return dose;
 }
 
-WindowEntry parse_window(const Node& node) {
+WindowEntry parse_window(const Node& node, std::vector<Stated>& stated) {
   TableReader table(node, "window");
   WindowEntry w;
   w.id = table.text("id");
@@ -179,7 +194,11 @@ WindowEntry parse_window(const Node& node) {
   w.start_d = days_of(table.required("start"), table.where("start"));
   w.end_d = days_of(table.required("end"), table.where("end"));
   if (!(w.end_d > w.start_d)) throw InputError(table.where("end"), fmt::format("day {} is not after the start, day {}", w.end_d, w.start_d));
-  w.value = table.required_quantity("value").in(w.name == "treg_depletion" ? "1/d" : "1");
+  stated.push_back(stated_day(w.start_d, table.where("start")));
+  stated.push_back(stated_day(w.end_d, table.where("end")));
+  const Quantity value = table.required_quantity("value");
+  w.value = value.in(w.name == "treg_depletion" ? "1/d" : "1");
+  stated.push_back({"window." + w.name, value});
   const double upper = w.name == "steroid" ? 1 : INFINITY;
   if (!(w.value >= 0 && w.value <= upper)) throw InputError(table.where("value"), fmt::format("is {}", w.value), w.name == "steroid" ? "expected 0 to 1" : "expected 0 or more");
   w.source = table.text_or("source", "");
@@ -187,7 +206,7 @@ WindowEntry parse_window(const Node& node) {
   return w;
 }
 
-Condition parse_condition(const Node& node, const std::vector<DoseEntry>& doses) {
+Condition parse_condition(const Node& node, const std::vector<DoseEntry>& doses, std::vector<Stated>& stated) {
   TableReader table(node, "condition");
   Condition c;
   const auto ids = [&](const char* key) {
@@ -203,8 +222,14 @@ Condition parse_condition(const Node& node, const std::vector<DoseEntry>& doses)
   c.after = ids("after");
   c.text = table.text("text");
   c.source = table.text_or("source", "");
-  if (const Node* n = table.optional("min_days", Node::Kind::number)) c.min_days = n->number;
-  if (const Node* n = table.optional("max_days", Node::Kind::number)) c.max_days = n->number;
+  const auto days = [&](const char* key) -> std::optional<double> {
+    const Node* n = table.optional(key, Node::Kind::number);
+    if (!n) return std::nullopt;
+    stated.push_back(bare("time.condition", n->number, "d", table.where(key)));
+    return n->number;
+  };
+  c.min_days = days("min_days");
+  c.max_days = days("max_days");
   table.finish();
   // an arm may have removed a dose that a condition names; keep what is left
   const auto gone = [&](const std::string& id) { return std::none_of(doses.begin(), doses.end(), [&](const DoseEntry& d) { return d.id == id; }); };
@@ -213,7 +238,7 @@ Condition parse_condition(const Node& node, const std::vector<DoseEntry>& doses)
   return c;
 }
 
-SurvivalReport parse_report(const Node& node) {
+SurvivalReport parse_report(const Node& node, std::vector<Stated>& stated) {
   TableReader table(node, "report");
   SurvivalReport r;
   r.name = table.text("name");
@@ -223,12 +248,16 @@ SurvivalReport parse_report(const Node& node) {
   r.column = table.text_or("column", r.name + " %");
   r.infusion = table.text("infusion");
   r.day = checked_day(table.required("day", Node::Kind::number).number, table.where("day"));
-  if (const Node* since = table.optional("since", Node::Kind::number)) r.since_day = checked_day(since->number, table.where("since"));
+  stated.push_back(stated_day(r.day, table.where("day")));
+  if (const Node* since = table.optional("since", Node::Kind::number)) {
+    r.since_day = checked_day(since->number, table.where("since"));
+    stated.push_back(stated_day(*r.since_day, table.where("since")));
+  }
   table.finish();
   return r;
 }
 
-CountTable parse_counts(TableReader& table, const char* key, double baseline, bool zero_before) {
+CountTable parse_counts(TableReader& table, const char* key, double baseline, bool zero_before, std::vector<Stated>& stated) {
   CountTable counts;
   counts.zero_before = zero_before;
   const Node* rows = table.optional(key, Node::Kind::list);
@@ -245,12 +274,14 @@ CountTable parse_counts(TableReader& table, const char* key, double baseline, bo
       count = baseline;
     } else {
       expect_kind(value, Node::Kind::number, value.where(full));
+      stated.push_back(bare("leukocytes.count", count, "cells/uL", value.where(full)));
     }
     if (!(count > 0)) throw InputError(value.where(full), fmt::format("{} is not positive", count), "expected cells/uL above 0 (the interpolation is log-linear)");
     const double day = row.items[0].number;
     if (!counts.times_d.empty() && !(day > counts.times_d.back()))
       throw InputError(row.where(full), fmt::format("day {} follows day {}", day, counts.times_d.back()), "expected days that increase");
     counts.times_d.push_back(checked_day(day, row.where(full)));
+    stated.push_back(stated_day(day, row.where(full)));
     counts.values.push_back(count);
   }
   return counts;
@@ -304,7 +335,11 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
   const std::vector<std::string> donors{"haploidentical", "matched", "cord-blood", "autologous"};
   if (std::find(donors.begin(), donors.end(), r.donor) == donors.end()) throw unknown_name(table.where("donor"), "donor", r.donor, donors);
   r.horizon_d = days_of(table.required("horizon"), table.where("horizon"));
-  if (const Node* step = table.optional("output_step")) r.output_step_d = positive_days(*step, table.where("output_step"));
+  r.stated.push_back({"time.horizon", table.required_quantity("horizon")});
+  if (const Node* step = table.optional("output_step")) {
+    r.output_step_d = positive_days(*step, table.where("output_step"));
+    r.stated.push_back({"time.output_step", table.required_quantity("output_step")});
+  }
   if (const Node* notes = table.optional("notes", Node::Kind::list))
     for (const Node& note : notes->items) {
       expect_kind(note, Node::Kind::text, note.where("notes"));
@@ -315,6 +350,7 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
     r.product_t_cells = limit.quantity("product_t_cells");
     if (r.product_t_cells && !(r.product_t_cells->in("cells/kg") >= 0))
       throw InputError(r.product_t_cells->where, fmt::format("\"{}\" is negative", r.product_t_cells->text), "expected cells/kg, 0 or more");
+    if (r.product_t_cells && r.product_t_cells->number > 0) r.stated.push_back({"limits.product_t_cells", *r.product_t_cells});
     limit.optional("product_t_cells_source", Node::Kind::text);
     limit.finish();
   }
@@ -322,7 +358,7 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
   std::size_t given = 0;
   if (const Node* doses = table.optional("dose", Node::Kind::list))
     for (const Node& dose : doses->items) {
-      r.doses.push_back(parse_dose(dose, courses, routes));
+      r.doses.push_back(parse_dose(dose, courses, routes, r.stated));
       given += r.doses.back().times_d.size();
       if (given > most_administrations) throw InputError(r.doses.back().where, fmt::format("more than {} administrations", most_administrations), "expected a regimen for one patient");
     }
@@ -330,12 +366,12 @@ Regimen parse_regimen(const Node& root, std::span<const Route> routes) {
     for (std::size_t j = i + 1; j < r.doses.size(); ++j)
       if (r.doses[i].id == r.doses[j].id) throw InputError(r.doses[j].where, fmt::format("dose id \"{}\" stands twice", r.doses[j].id));
   if (const Node* windows = table.optional("window", Node::Kind::list))
-    for (const Node& window : windows->items) r.windows.push_back(parse_window(window));
+    for (const Node& window : windows->items) r.windows.push_back(parse_window(window, r.stated));
   if (const Node* conditions = table.optional("condition", Node::Kind::list))
-    for (const Node& condition : conditions->items) r.conditions.push_back(parse_condition(condition, r.doses));
+    for (const Node& condition : conditions->items) r.conditions.push_back(parse_condition(condition, r.doses, r.stated));
   if (const Node* reports = table.optional("report", Node::Kind::list))
     for (const Node& report : reports->items) {
-      const SurvivalReport next = parse_report(report);
+      const SurvivalReport next = parse_report(report, r.stated);
       if (std::any_of(r.reports.begin(), r.reports.end(), [&](const SurvivalReport& other) { return other.name == next.name; }))
         throw InputError(next.where, fmt::format("report \"{}\" stands twice", next.name));
       r.reports.push_back(next);
@@ -355,14 +391,15 @@ LeukocyteTables parse_leukocytes(const Node& node, double baseline_per_uL) {
   tables.source = table.text_or("source", "");
   const auto own = table.quantity("baseline");
   double baseline = own ? own->in("cells/uL") : NAN;
+  if (own) tables.stated.push_back({"leukocytes.count", *own});
   if (std::isfinite(baseline_per_uL)) baseline = baseline_per_uL;
-  tables.host = parse_counts(table, "host", baseline, false);
-  tables.graft = parse_counts(table, "graft", baseline, true);
-  tables.monocytes_host = parse_counts(table, "monocytes_host", baseline, false);
-  tables.monocytes_graft = parse_counts(table, "monocytes_graft", baseline, true);
-  tables.blasts = parse_counts(table, "blasts", baseline, false);
-  tables.wbc = parse_counts(table, "wbc_measured", NAN, false);
-  tables.alc = parse_counts(table, "alc_measured", NAN, false);
+  tables.host = parse_counts(table, "host", baseline, false, tables.stated);
+  tables.graft = parse_counts(table, "graft", baseline, true, tables.stated);
+  tables.monocytes_host = parse_counts(table, "monocytes_host", baseline, false, tables.stated);
+  tables.monocytes_graft = parse_counts(table, "monocytes_graft", baseline, true, tables.stated);
+  tables.blasts = parse_counts(table, "blasts", baseline, false, tables.stated);
+  tables.wbc = parse_counts(table, "wbc_measured", NAN, false, tables.stated);
+  tables.alc = parse_counts(table, "alc_measured", NAN, false, tables.stated);
   if (tables.wbc.empty() != tables.alc.empty())
     throw InputError(table.where(tables.wbc.empty() ? "alc_measured" : "wbc_measured"), "wbc_measured and alc_measured go together",
                      "the other leukocytes are WBC - ALC");

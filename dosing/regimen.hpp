@@ -110,6 +110,7 @@ struct LeukocyteTables {
   CountTable host, graft, monocytes_host, monocytes_graft, blasts;
   CountTable wbc, alc;  ///< measured; from their first day on WBC - ALC replaces host + graft (C38)
   std::string source;
+  std::vector<Stated> stated;  ///< every number in it
 };
 
 struct Regimen {
@@ -121,6 +122,7 @@ struct Regimen {
   std::vector<WindowEntry> windows;
   std::vector<Condition> conditions;
   std::vector<SurvivalReport> reports;
+  std::vector<Stated> stated;  ///< every number in it but the amounts, which need a patient
   Node patient_patches;   ///< patient.KEY of options and --set
   Node leukocytes;        ///< parsed once the patient's own counts are known
   std::string where;      ///< the file

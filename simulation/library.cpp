@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "nkpk/core/error.hpp"
+#include "nkpk/model/dose_effects.hpp"
 
 namespace nkpk {
 namespace fs = std::filesystem;
@@ -76,7 +77,8 @@ ParameterRecord read_record(const Node& node, const std::string& name, const std
   r.status = table.text("status");
   const std::vector<std::string> statuses{"measured", "derived", "assumed"};
   if (std::find(statuses.begin(), statuses.end(), r.status) == statuses.end()) throw unknown_name(table.where("status"), "status", r.status, statuses);
-  r.source = table.text("source");
+  r.source = r.range_source = table.text("source");
+  r.value_of_file = r.value;
   r.note = table.text_or("note", "");
   table.finish();
   return r;
@@ -115,15 +117,66 @@ P fill(const ParameterTable& table, Visit&& visit) {
   return p;
 }
 
+/// The kinds of assays, and the units that limits of quantification are kept in.
+const std::map<std::string, std::string> lloq_units{{"cells", "cells/uL"}, {"chimerism", "%"}, {"il15", "pg/mL"}, {"il2", "IU/mL"}, {"concentration", "mg/L"}};
+
 const auto visit_model = [](auto& p, auto&& v) { Parameters<double>::visit(p, v); };
 const auto visit_product = [](auto& p, auto&& v) {
   ProductParams<double>::visit(p, [&](const char* key, const char* unit, Domain domain, auto& value) { v("product", key, unit, domain, value); });
 };
 
-double in_range(const Quantity& q, const char* unit, double low, double high) {
+double positive(const Quantity& q, const char* unit) {
   const double value = q.in(unit);
-  if (!(value >= low && value <= high)) throw InputError(q.where, fmt::format("\"{}\" is out of range", q.text), fmt::format("expected {} to {} {}", low, high, unit));
+  if (!(value > 0)) throw InputError(q.where, fmt::format("\"{}\" is not positive", q.text), fmt::format("expected more than 0 {}", unit));
   return value;
+}
+
+double not_negative(const Quantity& q, const char* unit) {
+  const double value = q.in(unit);
+  if (!(value >= 0)) throw InputError(q.where, fmt::format("\"{}\" is negative", q.text), fmt::format("expected 0 {} or more", unit));
+  return value;
+}
+
+/// Names of all ranges: of numbers outside the calendar, and of doses by drug and route.
+std::vector<std::string> range_names() {
+  std::vector<std::string> names{"parameter.without_bounds", "parameter.cv_percent"};
+  for (const char* key : {"age", "weight", "height", "body_mass_index", "nk_count", "t_count", "treg_count", "wbc_count", "eGFR", "creatinine", "blood_volume"})
+    names.push_back(fmt::format("patient.{}", key));
+  for (const char* key : {"day", "horizon", "output_step", "condition"}) names.push_back(fmt::format("time.{}", key));
+  for (const char* key : {"steroid", "treg_depletion", "il15_induction"}) names.push_back(fmt::format("window.{}", key));
+  for (const auto& [assay, unit] : lloq_units) names.push_back("lloq." + assay);
+  names.insert(names.end(), {"leukocytes.count", "limits.product_t_cells"});
+  for (const DrugRoute& d : drug_routes) {
+    const std::string dose = fmt::format("dose.{}.{}.", d.drug, d.route);
+    names.push_back(dose + "duration");
+    if (d.action == Action::graft) names.insert(names.end(), {dose + "nk_dose", dose + "cd34_dose", dose + "cd3_dose"});
+    else names.push_back(dose + "amount");
+  }
+  return names;
+}
+
+PlausibleRange read_range(const Node& node, const std::string& name) {
+  TableReader table(node, name);
+  const Node& bounds = table.required("bounds", Node::Kind::list);
+  const auto is_number = [](const Node& n) { return n.kind == Node::Kind::number; };
+  if (bounds.items.size() != 2 || !std::ranges::all_of(bounds.items, is_number) || !(bounds.items[0].number < bounds.items[1].number))
+    throw InputError(table.where("bounds"), "is not [lower, upper]", "expected two numbers that increase");
+  PlausibleRange range{bounds.items[0].number, bounds.items[1].number, table.text("unit"), table.text("source")};
+  parse_unit(range.unit, table.where("unit"));
+  table.finish();
+  return range;
+}
+
+/// Tables within tables, down to those that have bounds.
+void collect_ranges(const Node& node, const std::string& name, const std::vector<std::string>& known, PlausibleRanges& all) {
+  expect_kind(node, Node::Kind::table, node.where(name));
+  if (!node.find("bounds")) {
+    for (const auto& [key, child] : node.entries) collect_ranges(child, name.empty() ? key : name + "." + key, known, all);
+  } else if (std::ranges::find(known, name) == known.end()) {
+    throw unknown_name(node.where(name), "range", name, known);
+  } else {
+    all.emplace(name, read_range(node, name));
+  }
 }
 
 double interpolate(const Node& rows, double age_y, std::size_t column) {
@@ -142,7 +195,7 @@ std::optional<Node> patient_by_age(const std::string& text, const fs::path& fold
   const bool male = who == "boy" || who == "man" || who == "male", female = who == "girl" || who == "woman" || who == "female";
   if (!male && !female) return std::nullopt;
   const Quantity age = parse_quantity(text.substr(0, dash), "patient " + text);
-  const double age_y = in_range(age, "y", 0, 90);
+  const double age_y = age.in("y");
   const TomlFile file = read_toml(folder / "patients" / "by_age.toml");
   inputs["patients/by_age.toml"] = file.content;
   TableReader table(file.root, "");
@@ -154,6 +207,9 @@ std::optional<Node> patient_by_age(const std::string& text, const fs::path& fold
       throw InputError(rows.items[i].where(), "is not [age, weight, height]", "expected three numbers a row and ages that increase");
   }
   if (rows.items.size() < 2) throw InputError(rows.where(), "holds too few rows", "expected two at least");
+  const double youngest = rows.items.front().items[0].number, oldest = rows.items.back().items[0].number;
+  if (!(age_y >= youngest && age_y <= oldest))
+    throw InputError(age.where, fmt::format("\"{}\" is out of range", age.text), fmt::format("expected {} to {} y, the ages of {}", youngest, oldest, file.name));
   Node patient;
   patient.file = "patient " + text;
   const auto put = [&](const char* key, const std::string& value) { patient.set(key, text_node(value, patient.file)); };
@@ -289,7 +345,7 @@ Product Library::product(const std::string& name_or_path, InputTexts& inputs, co
   return product;
 }
 
-Patient Library::patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs,
+Patient Library::patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs, std::vector<Stated>& stated,
                          const std::string& where) const {
   Node root;
   if (auto typical = patient_by_age(name_or_path, folder_, inputs)) {
@@ -314,41 +370,56 @@ Patient Library::patient(const std::string& name_or_path, const Node& patches, N
   const std::string sex = table.text("sex");
   if (sex != "male" && sex != "female") throw unknown_name(table.where("sex"), "sex", sex, {"male", "female"});
   q.sex = sex == "male" ? Sex::male : Sex::female;
-  q.age_y = in_range(table.required_quantity("age"), "y", 0, 90);
-  q.weight_kg = in_range(table.required_quantity("weight"), "kg", 0.5, 300);
-  q.height_cm = in_range(table.required_quantity("height"), "cm", 20, 250);
-  const auto optional = [&](const char* key, const char* unit, double low, double high, double& target) {
-    if (const auto value = table.quantity(key)) target = in_range(*value, unit, low, high);
+  q.age_y = not_negative(table.required_quantity("age"), "y");
+  q.weight_kg = positive(table.required_quantity("weight"), "kg");
+  q.height_cm = positive(table.required_quantity("height"), "cm");
+  const auto optional = [&](const char* key, const char* unit, double& target) {
+    if (const auto value = table.quantity(key)) target = positive(*value, unit);
   };
-  constexpr double smallest = 1e-6;  // a count of zero leaves no set-point to return to
-  optional("nk_count", "cells/uL", smallest, 1e5, q.nk_per_uL);
-  optional("t_count", "cells/uL", smallest, 1e6, q.t_per_uL);
-  optional("treg_count", "cells/uL", smallest, 1e5, q.treg_per_uL);
-  optional("wbc_count", "cells/uL", smallest, 1e6, q.wbc_per_uL);
-  optional("eGFR", "mL/min/1.73m^2", 1, 300, q.eGFR_mL_per_min_per_1_73m2);
-  optional("creatinine", "mg/dL", 0.05, 20, q.creatinine_mg_per_dL);
-  optional("blood_volume", "L", 0.05, 15, q.blood_volume_L);
+  optional("nk_count", "cells/uL", q.nk_per_uL);  // a count of zero leaves no set-point to return to
+  optional("t_count", "cells/uL", q.t_per_uL);
+  optional("treg_count", "cells/uL", q.treg_per_uL);
+  optional("wbc_count", "cells/uL", q.wbc_per_uL);
+  optional("eGFR", "mL/min/1.73m^2", q.eGFR_mL_per_min_per_1_73m2);
+  optional("creatinine", "mg/dL", q.creatinine_mg_per_dL);
+  optional("blood_volume", "L", q.blood_volume_L);
+  for (const auto& key : keys)
+    if (const auto value = key == "sex" ? std::nullopt : table.quantity(key)) stated.push_back({"patient." + key, *value});
+  const double bmi = q.weight_kg / std::pow(q.height_cm / 100, 2);
+  stated.push_back({"patient.body_mass_index", {bmi, parse_unit("kg/m^2", ""), fmt::format("{:.4g} kg at {:.4g} cm, {:.3g} kg/m^2", q.weight_kg, q.height_cm, bmi), table.where("weight")}});
   if (const Node* own = table.optional("parameters", Node::Kind::table)) parameters = *own;
   table.finish();
   return q;
 }
 
-std::map<std::string, Lloq> Library::lloqs(InputTexts& inputs) const {
+std::map<std::string, Lloq> Library::lloqs(InputTexts& inputs, std::vector<Stated>& stated) const {
   const TomlFile file = read_toml(folder_ / "observables.toml");
   inputs["observables.toml"] = file.content;
   TableReader table(file.root, "");
   table.required("format");
   std::map<std::string, Lloq> all;
-  const std::map<std::string, std::string> units{{"cells", "cells/uL"}, {"chimerism", "%"}, {"il15", "pg/mL"}, {"il2", "IU/mL"}, {"concentration", "mg/L"}};
   TableReader lloq(table.required("lloq", Node::Kind::table), "lloq");
-  for (const auto& [key, unit] : units) {
+  for (const auto& [key, unit] : lloq_units) {
     TableReader entry(lloq.required(key, Node::Kind::table), "lloq." + key);
-    all[key] = {entry.required_quantity("value").in(unit), unit, entry.text("source")};
+    stated.push_back({"lloq." + key, entry.required_quantity("value")});
+    all[key] = {positive(stated.back().quantity, unit.c_str()), unit, entry.text("source")};
     entry.optional("note");
     entry.finish();
   }
   lloq.finish();
   table.finish();
+  return all;
+}
+
+PlausibleRanges Library::ranges(InputTexts& inputs) const {
+  TomlFile file = read_toml(folder_ / "ranges.toml");
+  inputs["ranges.toml"] = file.content;
+  file.root.erase("format");
+  const auto known = range_names();
+  PlausibleRanges all;
+  collect_ranges(file.root, "", known, all);
+  for (const auto& name : known)
+    if (!all.contains(name)) throw InputError(file.name, fmt::format("no range \"{}\"", name), fmt::format("expected a table [{}] with bounds, unit and source", name));
   return all;
 }
 

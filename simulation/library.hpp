@@ -22,6 +22,8 @@ struct ParameterRecord {
   std::string text;        ///< the value as written
   std::string status, source, note, where;
   Domain domain = Domain::positive;
+  double value_of_file = NAN;      ///< before any change, and where it came from: what the plausible range rests on
+  std::string range_source;
 };
 
 struct ParameterTable {
@@ -40,6 +42,14 @@ struct Product {
   std::string name, title;
   ParameterTable table;
 };
+
+/// What a number may plausibly be.
+struct PlausibleRange {
+  double lower, upper;
+  std::string unit, source;
+};
+/// Of params/ranges.toml, by name: "patient.weight", "dose.il2.sc.amount".
+using PlausibleRanges = std::map<std::string, PlausibleRange>;
 
 /// Limit of quantification of one kind of assay.
 struct Lloq {
@@ -64,9 +74,12 @@ class Library {
   /// `where` names the place of the name in messages.
   Product product(const std::string& name_or_path, InputTexts& inputs, const std::string& where = "") const;
   /// A name, a path, or an age such as "3y-girl", "6mo-boy", "45y-woman". `patches` are keys of the patient's table.
-  Patient patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs,
+  /// Adds every number of the patient to `stated`. Throws InputError for what no patient can be.
+  Patient patient(const std::string& name_or_path, const Node& patches, Node& parameters, InputTexts& inputs, std::vector<Stated>& stated,
                   const std::string& where = "") const;
-  std::map<std::string, Lloq> lloqs(InputTexts& inputs) const;
+  std::map<std::string, Lloq> lloqs(InputTexts& inputs, std::vector<Stated>& stated) const;
+  /// Every range that a stated number may name. Throws InputError for one that is missing or unknown.
+  PlausibleRanges ranges(InputTexts& inputs) const;
 
  private:
   TomlFile file(const std::string& kind, const std::string& name_or_path, const std::string& where = "") const;

@@ -8,6 +8,14 @@
 
 namespace nkpk {
 
+/// Absolute tolerance of a state's value. Renewing precursors grow in proportion to themselves: after a deep kill an error of a
+/// fraction of a cell grows into a marrow within weeks, one below zero without end (benchmarks/extremes.md). So theirs is relative
+/// however few they are. Tangents, which may pass through zero, keep the usual one.
+inline double value_tolerance(std::size_t state, const StateEntry& entry) {
+  constexpr double none = 1e-120;  // below what plausible kills leave
+  return state == at::host_nk + HostNk::P1 || state == at::graft + Graft::G1 ? none : entry.atol;
+}
+
 /// A scenario in one scalar as the solver sees it: flat doubles between event times. What the solver gets refers to this object.
 template <FlatScalar T>
 class Lifted {
@@ -18,7 +26,7 @@ class Lifted {
       : c_(c), timeline_(timeline), kernels_(kernels<T>(isa)), q_(c), n_(c.n_states()), y_(n_), dy_(n_), scratch_(n_) {
     std::size_t place = 0;
     for (const StateEntry& entry : state_entries(c.n_cohorts())) {
-      atol_.insert(atol_.end(), width, entry.atol);
+      atol_.insert(atol_.end(), width, has_tangents<T> ? entry.atol : value_tolerance(place / width, entry));
       const std::size_t first = place;
       place += width;
       if (!timeline.awake.back().has(entry.module)) continue;  // what has woken stays awake

@@ -7,6 +7,7 @@
 
 #include "nkpk/core/error.hpp"
 #include "nkpk/simulation/lift.hpp"
+#include "nkpk/simulation/plausibility.hpp"
 
 namespace nkpk {
 namespace {
@@ -33,11 +34,18 @@ double absolute_amount(const DoseEntry& dose, const Body<double>& body) {
   throw InputError(q.where, fmt::format("\"{}\" is not an amount of {}", q.text, dose.drug), fmt::format("expected {0}, {0}/kg or {0}/m^2", unit));
 }
 
-void apply_patient(const Patient& patient, ParameterTable& table, std::vector<std::string>& warnings) {
-  const std::string source = "patient " + patient.name;
-  if (std::isfinite(patient.t_per_uL)) table.set_number("t_cells.T0", patient.t_per_uL, "cells/uL", source);
-  if (std::isfinite(patient.treg_per_uL)) table.set_number("treg.R0", patient.treg_per_uL, "cells/uL", source);
-  if (std::isfinite(patient.nk_per_uL)) table.set_number("host_nk.NK0", patient.nk_per_uL, "cells/uL", source);
+void apply_patient(const Patient& patient, ParameterTable& table, const PlausibleRanges& ranges, std::vector<std::string>& warnings) {
+  const auto own = [&](double count, const char* parameter, const char* range) {
+    if (!std::isfinite(count)) return;
+    table.set_number(parameter, count, "cells/uL", "patient " + patient.name);
+    // one measured patient may lie further out than the typical one of a population
+    const PlausibleRange& counts = ranges.at(range);
+    ParameterRecord& record = *table.find(parameter);
+    record.lower = counts.lower, record.upper = counts.upper, record.range_source = counts.source;
+  };
+  own(patient.t_per_uL, "t_cells.T0", "patient.t_count");
+  own(patient.treg_per_uL, "treg.R0", "patient.treg_count");
+  own(patient.nk_per_uL, "host_nk.NK0", "patient.nk_count");
   if (patient.age_y < 1.0 / 12 || patient.age_y > 75) warnings.push_back(fmt::format("age {:.3g} y lies outside 1 month-75 years, the range of the sources", patient.age_y));
 }
 
@@ -52,10 +60,9 @@ void apply_sets(const std::vector<Patch>& patches, ParameterTable& table) {
   }
 }
 
-void warn_outside_bounds(const ParameterTable& table, std::vector<std::string>& warnings) {
-  for (const auto& r : table.records)
-    if (r.value < r.lower || r.value > r.upper)
-      warnings.push_back(fmt::format("{} = {} lies outside its plausible range {:.4g} to {:.4g} {}", r.name, r.text, r.lower, r.upper, r.unit));
+/// What --days and --output-step say, in days.
+void expect_time(const std::optional<double>& days, const char* option, const char* range, Plausibility& plausibility) {
+  if (days) plausibility.expect(std::vector<Stated>{{range, {*days, parse_unit("d", ""), fmt::format("{}", *days), option}}});
 }
 
 struct Lot {
@@ -65,23 +72,29 @@ struct Lot {
 
 // The product of one dose with what is known of this lot (C4, C16).
 Lot lot_of(const DoseEntry& dose, const Regimen& regimen, const Library& library, const std::vector<Patch>& product_patches,
-           std::vector<Product>& products, InputTexts& inputs) {
+           std::vector<Product>& products, InputTexts& inputs, Plausibility& plausibility) {
   const std::string name = dose.product.empty() ? regimen.product : dose.product;
   if (name.empty()) throw InputError(dose.where, "no product is named", "expected product = \"NAME\" in the dose or the regimen");
   auto it = std::find_if(products.begin(), products.end(), [&](const Product& p) { return p.name == name; });
   if (it == products.end()) {
     products.push_back(library.product(name, inputs, dose.product.empty() ? regimen.product_where : dose.where));
     apply_sets(product_patches, products.back().table);
+    plausibility.expect(products.back().table);
     it = std::prev(products.end());
   }
   Lot lot{to_product(it->table), it->name};
-  if (dose.f_NK) lot.params.f_NK = dose.f_NK->in("1");
-  if (dose.f_T) lot.params.f_T = dose.f_T->in("1");
-  if (dose.viability) lot.params.viability = dose.viability->in("1");
+  const auto own = [&](const std::optional<Quantity>& stated, const char* parameter, double& value) {
+    if (!stated) return;
+    plausibility.expect(it->table.at(parameter), *stated);
+    value = stated->in("1");
+  };
+  own(dose.f_NK, "product.f_NK", lot.params.f_NK);
+  own(dose.f_T, "product.f_T", lot.params.f_T);
+  own(dose.viability, "product.viability", lot.params.viability);
   return lot;
 }
 
-std::vector<Administration> expand(const Regimen& regimen, const Body<double>& body) {
+std::vector<Administration> expand(const Regimen& regimen, const Body<double>& body, Plausibility& plausibility) {
   std::vector<Administration> all;
   for (std::size_t d = 0; d < regimen.doses.size(); ++d) {
     const DoseEntry& dose = regimen.doses[d];
@@ -96,6 +109,7 @@ std::vector<Administration> expand(const Regimen& regimen, const Body<double>& b
       a.entering = a.amount;
       all.push_back(a);
     }
+    if (dose.amount) plausibility.expect_amount(dose, all.back().amount, body);
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.start_d < b.start_d - same_time_d; });
   return all;
@@ -135,6 +149,12 @@ void check_conditions(const Scenario& s, std::vector<std::string>& warnings) {
         warnings.push_back(fmt::format("day {}: condition not met: {} ({} d)", a.start_d, c.text, days));
     }
   }
+}
+
+void refuse_early_reports(const Scenario& s) {
+  for (const SurvivalReport& r : s.regimen.reports)
+    if (const double first = std::min(r.day, r.since_day.value_or(r.day)); first < s.t_start_d)
+      throw InputError(r.where, fmt::format("day {} is before the simulation, which starts on day {}", first, s.t_start_d), "expected a later day");
 }
 
 // The names of the program's own metrics begin so (report.hpp); an archive holds every name once.
@@ -217,12 +237,17 @@ Scenario make_scenario(const Library& library, const Request& request) {
   s.regimen = parse_regimen(resolve(file, groups, s.choices, regimen_patches), known_routes());
 
   Node own_parameters;
-  s.patient = library.patient(request.patient.value_or(s.regimen.patient), s.regimen.patient_patches, own_parameters, s.inputs,
+  std::vector<Stated> stated = s.regimen.stated;
+  s.patient = library.patient(request.patient.value_or(s.regimen.patient), s.regimen.patient_patches, own_parameters, s.inputs, stated,
                               request.patient ? "" : s.regimen.patient_where);
   s.parameters = library.parameters(s.inputs);
-  apply_patient(s.patient, s.parameters, s.warnings);
+  const PlausibleRanges ranges = library.ranges(s.inputs);
+  Plausibility plausibility(ranges, request.allow_implausible, s.warnings);
+  plausibility.expect(stated);
+  apply_patient(s.patient, s.parameters, ranges, s.warnings);
   for (const auto& [name, value] : own_parameters.entries) s.parameters.set(name, value, "patient " + s.patient.name);
   apply_sets(model_patches, s.parameters);
+  plausibility.expect(s.parameters);
   const double NK0 = s.parameters.at("host_nk.NK0").value, NK0_min = s.parameters.at("host_nk.NK0_min").value;
   if (NK0 < NK0_min) {
     s.warnings.push_back(fmt::format("NK count {:.4g}/uL before conditioning is below {:.4g}/uL, which is used instead", NK0, NK0_min));
@@ -230,17 +255,14 @@ Scenario make_scenario(const Library& library, const Request& request) {
   }
   s.p = to_parameters(s.parameters);
   check_parameters(s.p, request.regimen);
-  warn_outside_bounds(s.parameters, s.warnings);
   const Body<double> body = Physiology::body(s.patient, s.p.physiology);
-  if (const double bmi = s.patient.weight_kg / std::pow(s.patient.height_cm / 100, 2); bmi < 8 || bmi > 60)
-    s.warnings.push_back(fmt::format("{:.4g} kg at {:.4g} cm is a body mass index of {:.3g}: is it a typing error?", s.patient.weight_kg, s.patient.height_cm, bmi));
 
-  s.administrations = expand(s.regimen, body);
+  s.administrations = expand(s.regimen, body, plausibility);
   std::map<std::size_t, int> infusions_of_dose;
   for (auto& a : s.administrations) {
     const DoseEntry& dose = s.regimen.doses[a.dose];
     if (dose.drug != "nk_cells") continue;
-    const Lot lot = lot_of(dose, s.regimen, library, product_patches, s.products, s.inputs);
+    const Lot lot = lot_of(dose, s.regimen, library, product_patches, s.products, s.inputs, plausibility);
     a.cohort = static_cast<std::ptrdiff_t>(s.lots.size());
     a.entering = viable_nk(a.amount, lot.params);
     a.t_cells_per_kg = a.amount / body.weight_kg * lot.params.f_T;
@@ -250,7 +272,6 @@ Scenario make_scenario(const Library& library, const Request& request) {
     if (s.lots.size() > InfusedNk::max_cohorts)
       throw InputError(dose.where, "more than eight NK infusions", "each infusion is a cohort of its own, and eight are followed");
   }
-  for (const Product& product : s.products) warn_outside_bounds(product.table, s.warnings);
   if (!product_patches.empty() && s.products.empty()) throw InputError(product_patches[0].value.where(), "there is no NK product in this regimen");
   refuse_t_cells(s);
   refuse_taken_names(s.regimen);
@@ -281,7 +302,9 @@ Scenario make_scenario(const Library& library, const Request& request) {
     if (!(baseline > 0)) throw InputError("patient " + s.patient.name, fmt::format("wbc_count {}/uL is not above the lymphocytes, {:.4g}/uL", s.patient.wbc_per_uL, alc));
   }
   s.leukocytes = parse_leukocytes(s.regimen.leukocytes, baseline);
-  s.lloqs = library.lloqs(s.inputs);
+  std::vector<Stated> of_assays = s.leukocytes.stated;
+  s.lloqs = library.lloqs(s.inputs, of_assays);
+  plausibility.expect(of_assays);
 
   s.t_end_d = request.horizon_d.value_or(s.regimen.horizon_d);
   // one day before the first event (C1)
@@ -290,6 +313,9 @@ Scenario make_scenario(const Library& library, const Request& request) {
   const double step = request.output_step_d.value_or(s.regimen.output_step_d);
   if (!(step > 0 && std::isfinite(step))) throw InputError("output_step", fmt::format("is {}", step), "expected a finite number of days above 0");
   s.output_times_d = output_grid(s, step);
+  expect_time(request.horizon_d, "days", "time.horizon", plausibility);
+  expect_time(request.output_step_d, "output_step", "time.output_step", plausibility);
+  refuse_early_reports(s);
   return s;
 }
 

@@ -21,6 +21,7 @@ struct Request {
   std::vector<std::string> sets;        ///< "KEY=VALUE" for the regimen, the patient or the model
   std::optional<double> horizon_d, output_step_d;
   std::vector<std::string> without;     ///< mechanisms to switch off, by name
+  bool allow_implausible = false;       ///< numbers outside their plausible range are warnings, not errors
 };
 
 /// One administration to this patient, in absolute units.
@@ -79,7 +80,8 @@ struct Scenario {
   std::vector<std::string> switched_off;
 };
 
-/// Throws InputError for anything wrong with the request or the files it names, and for a product above the T-cell limit.
+/// Throws InputError for anything wrong with the request or the files it names, for numbers outside their plausible range unless
+/// those are allowed, and for a product above the T-cell limit.
 Scenario make_scenario(const Library& library, const Request& request);
 
 /// How the model takes a dose.

@@ -31,6 +31,7 @@ class Scenario:
         days: float | None,
         output_step: float | None,
         without: list[str],
+        allow_implausible: bool,
     ) -> None: ...
     @property
     def label(self) -> str: ...

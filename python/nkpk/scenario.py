@@ -27,7 +27,10 @@ Value = str | float | bool | list | tuple | dict
 
 
 class PlausibilityWarning(UserWarning):
-    """A value, a patient or a calendar that is possible but unusual; the executable prints the same text."""
+    """A patient or a calendar that is unusual, or, with allow_implausible=True, a number outside its plausible range.
+
+    The executable prints the same text; it stays in archives.
+    """
 
 
 def _toml(value: Any) -> str:
@@ -75,6 +78,7 @@ class Scenario:
     output_step: float | None = None
     without: tuple[str, ...] = ()
     params: str = ""
+    allow_implausible: bool = False
     _built: _core.Scenario = field(init=False, repr=False, compare=False)
     _forms: dict[str, xr.Dataset] = field(init=False, repr=False, compare=False, default_factory=dict)
     _variant: tuple[tuple | None, Scenario | None] = field(init=False, repr=False, compare=False, default=(None, None))
@@ -83,13 +87,13 @@ class Scenario:
         core = _core.Scenario(
             library(self.params), self.name, arms=list(self.choices), level=self.level, patient=self.patient,
             sets=[f"{key}={value}" for key, value in self.changes], days=self.days, output_step=self.output_step,
-            without=list(self.without),
+            without=list(self.without), allow_implausible=self.allow_implausible,
         )  # fmt: skip
         object.__setattr__(self, "_built", core)
 
     def __reduce__(self) -> tuple:
         return Scenario, (self.name, self.choices, self.level, self.patient, self.changes, self.days, self.output_step,
-                          self.without, self.params)  # fmt: skip
+                          self.without, self.params, self.allow_implausible)  # fmt: skip
 
     # --- changes
 
@@ -102,7 +106,8 @@ class Scenario:
         scenario.set("courses.nk", "3e9 cells")                    the total that a course is divided from
         scenario.set({"patient.weight": "50 kg", "patient.nk_count": "120 cells/uL"})
 
-        Raises nkpk.InputError for unknown keys, wrong units and impossible values.
+        Raises nkpk.InputError for unknown keys, wrong units, impossible values and, unless the scenario was loaded with
+        allow_implausible=True, numbers outside their plausible range.
         """
         if isinstance(key, Mapping):
             if value is not None:
@@ -116,14 +121,14 @@ class Scenario:
         return replace(self, changes=kept + tuple((k, _toml(v)) for k, v in new.items()))
 
     def replace(self, **fields: Any) -> Scenario:
-        """A copy with other arguments of `load`: arm, level, patient, days, output_step, without, changes."""
+        """A copy with other arguments of `load`: arm, level, patient, days, output_step, without, changes, allow_implausible."""
         return load(**{**self._arguments(), **fields})
 
     def _arguments(self) -> dict[str, Any]:
         return {
             "regimen": self.name, "arm": self.choices, "level": self.level, "patient": self.patient,
             "changes": dict(self.changes), "days": self.days, "output_step": self.output_step,
-            "without": self.without, "params": self.params or None,
+            "without": self.without, "params": self.params or None, "allow_implausible": self.allow_implausible,
         }  # fmt: skip
 
     # --- what it is
@@ -288,7 +293,8 @@ class Scenario:
 
         n, seed:      draw so many, with the spreads (`cv_percent`) of the parameter files; the first ones stay the same for a larger n
         population:   or these patients: a column per parameter, in its unit ("host_nk.d0", "product.pmax", "product[NAME].pmax"
-                      where several products are given); Ensemble.parameters of another ensemble will do
+                      where several products are given); Ensemble.parameters of another ensemble will do. Like drawn ones they
+                      may lie outside plausible ranges
         observables:  names as in Result.data; default: infused and host NK, ALC, Treg, IL-15, chimerism of NK
         quantiles:    from 0 to 1, rising; order statistics, to 0.1 %
         keep:         "values": every patient's course; "summary": quantiles, means, parameters and outcomes alone
@@ -383,6 +389,7 @@ def load(
     output_step: float | None = None,
     without: str | Iterable[str] | None = None,
     params: str | PathLike[str] | None = None,
+    allow_implausible: bool = False,
 ) -> Scenario:
     """A regimen, by name or from a TOML file, as a scenario.
 
@@ -392,6 +399,8 @@ def load(
     changes:  as for Scenario.set
     days, output_step, without:  as for Scenario.simulate
     params:   another folder of parameter files
+    allow_implausible:  numbers outside their plausible range (params/ranges.toml, bounds of the parameters) are warnings instead
+              of errors; what is impossible, such as a negative dose, stays an error
 
     Raises nkpk.InputError, which names the file, the line and what was expected.
     """
@@ -399,7 +408,7 @@ def load(
         fspath(regimen), _texts(arm), level, None if patient is None else fspath(patient),
         tuple((key, _toml(value)) for key, value in (changes or {}).items()),
         None if days is None else float(days), None if output_step is None else float(output_step),
-        _texts(without), folder_text(params),
+        _texts(without), folder_text(params), bool(allow_implausible),
     )  # fmt: skip
 
 
@@ -433,9 +442,10 @@ def simulate(
     output_step: float | None = None,
     without: str | Iterable[str] | None = None,
     params: str | PathLike[str] | None = None,
+    allow_implausible: bool = False,
     **options: Any,
 ) -> Result:
     """`load(...)` and `.simulate(...)` in one: solver, rtol, check, atol_factor, max_steps and isa as in Scenario.simulate."""
     scenario = load(regimen, arm=arm, level=level, patient=patient, changes=changes, days=days, output_step=output_step,
-                    without=without, params=params)  # fmt: skip
+                    without=without, params=params, allow_implausible=allow_implausible)  # fmt: skip
     return scenario.simulate(**options)

@@ -157,11 +157,23 @@ def test_every_solver_agrees() -> None:
 
 
 def test_what_is_unusual_is_a_warning() -> None:
-    scenario = nkpk.load("sankoma").set("host_nk.d0", "0.2 1/d")
+    with pytest.raises(nkpk.InputError, match=r"host_nk\.d0.*expected 0\.03 to 0\.11 1/d \(Zhang 2007.*allow_implausible=True"):
+        nkpk.load("sankoma").set("host_nk.d0", "0.2 1/d")
+    scenario = nkpk.load("sankoma", allow_implausible=True).set("host_nk.d0", "0.2 1/d")
     assert any("host_nk.d0" in text for text in scenario.warnings)
     with pytest.warns(nkpk.PlausibilityWarning, match="sankoma/two-infusions: host_nk.d0"):
         run = scenario.simulate(days=1)
     assert run.warnings == scenario.warnings
+    assert pickle.loads(pickle.dumps(scenario)) == scenario == scenario.replace(days=scenario.days)
+    with pytest.warns(nkpk.PlausibilityWarning):
+        again = nkpk.simulate("sankoma", changes={"host_nk.d0": "0.2 1/d"}, days=1, allow_implausible=True)
+    assert "allow_implausible=True" in again.provenance["command_line"]
+    assert all(s.warnings for s in nkpk.all_arms("sankoma", changes={"host_nk.d0": "0.2 1/d"}, allow_implausible=True))
+
+
+def test_patients_that_are_given_may_lie_outside_plausible_ranges() -> None:
+    many = nkpk.load("sankoma", days=2).ensemble(population={"host_nk.d0": [0.069, 0.2]})
+    assert many.n_solved == 2
 
 
 def test_scenarios_and_runs_can_be_pickled(sankoma: nkpk.Result) -> None:
@@ -205,7 +217,7 @@ def test_ctrl_c_stops_a_long_run() -> None:
     code = (
         "import nkpk, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # jobs in the background start with Ctrl-C ignored
-        "s = nkpk.load('rogachev-hsct', days=100000, output_step=100)\n"
+        "s = nkpk.load('rogachev-hsct', days=100000, output_step=100, allow_implausible=True)\n"
         "print('ready', flush=True)\n"
         "try:\n"
         "    s.simulate(solver='dopri5', rtol=1e-13, atol_factor=1e-6, max_steps=10**12)\n"  # seconds: its steps stay short

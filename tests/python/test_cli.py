@@ -122,10 +122,23 @@ def test_quiet_prints_nothing_on_success(nkpk, tmp_path):
 
 
 def test_warnings_go_to_stderr_and_not_into_json(nkpk):
-    done = nkpk("simulate", "sankoma", "--set", "host_nk.d0=0.2 1/d", "--json")
+    done = nkpk("simulate", "sankoma", "--set", "host_nk.d0=0.2 1/d", "--allow-implausible", "--json")
     assert "plausible range" in done.stderr
     assert "plausible range" in json.loads(done.stdout)[0]["warnings"][0]
-    assert nkpk("simulate", "sankoma", "--set", "host_nk.d0=0.2 1/d", "--quiet").stderr == ""
+    assert nkpk("simulate", "sankoma", "--set", "host_nk.d0=0.2 1/d", "--allow-implausible", "--quiet").stderr == ""
+
+
+def test_what_is_implausible_goes_on_where_it_is_allowed_and_the_archive_says_so(nkpk, tmp_path):
+    change = ["--allow-implausible", "--set", "dose.il2.amount=1e9 IU/m^2"]
+    text = "dose.il2.amount = 1e9 IU/m^2 lies outside its plausible range 1e+04 to 1e+08 IU/m^2"
+    for command in ("simulate", "ensemble"):
+        more = ["-n", "2"] if command == "ensemble" else []
+        done = nkpk(command, "sankoma", *change, *more, "--days", "2", "-o", f"{command}.h5")
+        assert text in done.stderr
+        with h5py.File(tmp_path / f"{command}.h5") as archive:
+            assert any(text in warning for warning in archive.attrs["warnings"])
+    assert text in nkpk("show", "sankoma", *change).stdout
+    assert text in nkpk("export", "sankoma", "--sbml", *change).stderr
 
 
 def test_version_and_help(nkpk):
@@ -218,7 +231,7 @@ def test_info_repeats_the_report_of_the_run(nkpk):
 @pytest.mark.parametrize(
     "change, moves",
     [
-        ("rejection.krej=0 1/d/(cells/uL)", "donor_nk_last_day_above_1"),
+        ("rejection.krej=0.01 1/d/(cells/uL)", "donor_nk_last_day_above_1"),
         ("product.pmax=0.7 1/d", "donor_nk_cmax"),
         ("dose.nk-1.amount=1e8 cells/kg", "donor_nk_auc_0_28"),
         ("dose.cy.amount=5 mg/kg", "alc_nadir"),

@@ -93,13 +93,16 @@ class Ledger {
                  I_loc = I_eff / (1 + R / p_.nk.R50);
     const double in_survival = u0_ * I_eff / p_.nk.E2s;
 
-    // kill (C9): sum over drugs of potency on T, relative potency, concentration
-    const double C_flu = y[at::fludarabine] / V_flu_, C_treo = y[at::treosulfan] / V_treo_,
-                 C_bu = y[at::busulfan + 1] / V_bu_;
-    const double C_tt =
-        (1 - p_.thiotepa.w_TEPA) * y[at::thiotepa] / V_tt_ + p_.thiotepa.w_TEPA * y[at::thiotepa + 1] / V_tepa_;
+    // kill (C9): sum over drugs of potency on T, relative potency, concentration; C32: what saturates, C/(1 + C/C50)
+    const auto left = [](double C, const KillParams<double>& k) { return C / (1 + C * k.kill_saturation); };
+    const double C_flu = left(y[at::fludarabine] / V_flu_, p_.fludarabine.kill),
+                 C_treo = left(y[at::treosulfan] / V_treo_, p_.treosulfan.kill),
+                 C_bu = left(y[at::busulfan + 1] / V_bu_, p_.busulfan.kill);
+    const double C_tt = left(
+        (1 - p_.thiotepa.w_TEPA) * y[at::thiotepa] / V_tt_ + p_.thiotepa.w_TEPA * y[at::thiotepa + 1] / V_tepa_, p_.thiotepa.kill);
     const double k0 = std::log(2.0) / p_.cyclophosphamide.half_life;
-    const double a_cy = p_.cyclophosphamide.f_act * k0 * y[at::cyclophosphamide + 1] * y[at::cyclophosphamide] / V_cy_;
+    const double a_cy = p_.cyclophosphamide.f_act * k0 * y[at::cyclophosphamide + 1] *
+                        left(y[at::cyclophosphamide] / V_cy_, p_.cyclophosphamide.kill);
     const auto kappa = [&](double KillParams<double>::*r) {
       const auto one = [&](const KillParams<double>& k, double exposure) {
         return k.s_T * (r ? k.*r : 1.0) * exposure;

@@ -29,7 +29,8 @@ inline std::string dose(const std::string& id, const std::string& drug, const st
   return "[[dose]]\nid = '" + id + "'\ndrug = '" + drug + "'\nroute = '" + route + "'\n" + rest + "\n";
 }
 
-/// The scenario of a man of 45 years and 70 kg, 30 d, expanded haploidentical NK cells, and what `toml` adds.
+/// The scenario of a man of 45 years and 70 kg, 30 d, expanded haploidentical NK cells, and what `toml` adds. Laws hold
+/// for implausible numbers, too.
 inline Scenario scenario_from(const std::string& toml, std::vector<std::string> sets = {},
                               std::vector<std::string> without = {}) {
   const Folder folder;
@@ -37,6 +38,7 @@ inline Scenario scenario_from(const std::string& toml, std::vector<std::string> 
   request.regimen = (folder.path / "test.toml").string();
   request.sets = std::move(sets);
   request.without = std::move(without);
+  request.allow_implausible = true;
   std::ofstream(request.regimen) << "format = 1\nname = 'test'\npatient = 'man-45y'\nproduct = 'expanded'\n"
                                     "donor = 'haploidentical'\nhorizon = '30 d'\n"
                                  << toml;
@@ -45,8 +47,9 @@ inline Scenario scenario_from(const std::string& toml, std::vector<std::string> 
 
 /// A shipped regimen with choices.
 inline Scenario shipped(const std::string& regimen, std::vector<std::string> arms = {},
-                        std::vector<std::string> sets = {}) {
+                        std::vector<std::string> sets = {}, bool allow_implausible = false) {
   Request request;
+  request.allow_implausible = allow_implausible;
   request.regimen = regimen;
   request.arms = std::move(arms);
   request.sets = std::move(sets);

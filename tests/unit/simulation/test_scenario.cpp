@@ -99,7 +99,7 @@ TEST_CASE("a very low NK count is raised with a warning, and zero is refused") {
   CHECK(s.p.host_nk.NK0 == s.p.host_nk.NK0_min);
   REQUIRE_FALSE(s.warnings.empty());
   CHECK(holds(s.warnings[0], "NK count 3/uL before conditioning is below 10/uL"));
-  CHECK(holds(refusal_of([] { test::scenario_from("", {"patient.nk_count=0 cells/uL"}); }), "is out of range"));
+  CHECK(holds(refusal_of([] { test::scenario_from("", {"patient.nk_count=0 cells/uL"}); }), "is not positive"));
 }
 
 TEST_CASE("the patient's white cell count less the lymphocytes is the baseline of the leukocytes") {

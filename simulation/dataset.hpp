@@ -35,6 +35,6 @@ Group describe(const Scenario& scenario);
 Group provenance(const std::string& command_line, const std::map<std::string, std::string>& extra);
 
 /// An archive of one run (the run is the root) or of several (each in /simulation/LABEL).
-Group archive_of(const std::vector<std::pair<std::string, Group>>& runs, const Group& provenance);
+Group archive_of(const std::vector<Group::Entry>& runs, const Group& provenance);
 
 }  // namespace nkpk

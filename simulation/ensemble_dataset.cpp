@@ -129,7 +129,7 @@ Group EnsembleDataset::frame() const {
   g.arrays.push_back({"time", "days", "days since " + scenario_.regimen.day0, {"time"}, {n_times}, scenario_.output_times_d, {{"axis", std::string("T")}}});
   Texts names, units;
   for (const Column& column : population_.columns) names.push_back(column.name), units.push_back(column.unit);
-  auto& parameters = g.groups[0].second.arrays;
+  auto& parameters = g.groups[0].group.arrays;
   parameters.insert(parameters.begin(), {"parameter", "", "parameter that differs between patients", {"parameter"}, {n_columns}, std::move(names)});
   parameters.push_back({"parameter_unit", "", "unit of value", {"parameter"}, {n_columns}, std::move(units)});
   Group scenario = describe(scenario_);
@@ -216,7 +216,7 @@ void append_rows(Group& whole, const Group& rows) {
         array.data);
   }
   for (const auto& [name, inner] : rows.groups)
-    append_rows(std::find_if(whole.groups.begin(), whole.groups.end(), [&key = name](const auto& g) { return g.first == key; })->second, inner);
+    append_rows(std::find_if(whole.groups.begin(), whole.groups.end(), [&key = name](const auto& g) { return g.name == key; })->group, inner);
 }
 
 void append_rest(Group& whole, Group rest) {

@@ -1,6 +1,6 @@
 # Fronts for scripts/; `make` alone lists the targets. Nothing has to be run before any of them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-cpp test-python test-sanitize test-wheel test-aarch64 mutants bench clean
+.PHONY: help setup build run test test-cpp test-python test-sanitize fuzz fuzz-hour test-wheel test-aarch64 mutants bench clean
 
 # Modules of another Python must not leak into .venv.
 unexport PYTHONPATH PYTHONHOME
@@ -29,8 +29,15 @@ test-cpp: setup       ## C++ tests only
 test-python: setup    ## Python tests only
 	@$(py) scripts/test_all.py python
 
-test-sanitize: setup  ## C++ tests under the address and undefined-behaviour sanitizers, build/dev
+test-sanitize: setup  ## C++ tests under the address and undefined-behaviour sanitizers, threaded ones under ThreadSanitizer
 	@$(py) scripts/test_all.py sanitize
+
+fuzz: setup           ## bytes that nobody wrote into every reader, two minutes in all; or make fuzz SECONDS=600
+	@FUZZ_SECONDS=$(or $(SECONDS),120) $(py) scripts/test_all.py fuzz
+
+fuzz-hour: setup      ## an hour of it, into tests/fuzz/report.md
+	@bash scripts/build.sh fuzz
+	@$(py) scripts/fuzz.py --seconds 3600 --report tests/fuzz/report.md
 
 test-wheel: setup     ## pip install into an empty environment, then import and run
 	@$(py) scripts/test_all.py wheel

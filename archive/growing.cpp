@@ -163,7 +163,7 @@ void GrowingArchive::finish(const Group& rest) {
       scope.scales[name] = {open.back(), name == file_->growth.dimension ? file_->length : length};
     }
     Group added = rest;
-    std::erase_if(added.groups, [&](const auto& group) { return end_group(top, group.second, group.first); });
+    std::erase_if(added.groups, [&](const auto& group) { return end_group(top, group.group, group.name); });
     build_group(top, added, &scope, nullptr, "");
     fault::point("hdf5_finish");
     check(H5Fflush(*file_->hdf5, H5F_SCOPE_GLOBAL), "/");

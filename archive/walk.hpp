@@ -61,8 +61,8 @@ inline const NamedArray* find_array(const Group& group, const std::string& name)
 }
 
 inline const Group* find_group(const Group& group, const std::string& name) {
-  const auto found = std::ranges::find(group.groups, name, &std::pair<std::string, Group>::first);
-  return found == group.groups.end() ? nullptr : &found->second;
+  const auto found = std::ranges::find(group.groups, name, &Group::Entry::name);
+  return found == group.groups.end() ? nullptr : &found->group;
 }
 
 inline std::string text_attribute(const Attributes& attributes, const std::string& name) {

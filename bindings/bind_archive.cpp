@@ -15,7 +15,7 @@ namespace {
 using namespace py::literals;
 
 void write_archive(const std::filesystem::path& path, const std::vector<std::pair<std::string, py::dict>>& runs, const py::dict& origin, bool overwrite) {
-  std::vector<std::pair<std::string, Group>> groups;
+  std::vector<Group::Entry> groups;
   for (const auto& [label, run] : runs) groups.emplace_back(label, from_python(run));
   const Group root = archive_of(groups, from_python(origin));
   const py::gil_scoped_release unlocked;

@@ -203,7 +203,7 @@ int simulate(const Common& common, const SimulateArguments& arguments) {
   const Group origin = provenance(common.command_line, {{"hdf5", archive::hdf5_version()}});
 
   std::vector<Run> runs;
-  std::vector<std::pair<std::string, Group>> groups;
+  std::vector<Group::Entry> groups;
   bool all_ok = true;
   {
     Progress progress(scenarios.size(), common.quiet);

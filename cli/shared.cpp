@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <csignal>
 
@@ -13,14 +14,16 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-volatile std::sig_atomic_t is_interrupted = 0;
+// of any thread: the one that the signal interrupts need not be the one that asks
+std::atomic<bool> is_interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 }  // namespace
 
 void catch_interrupt() {
-  std::signal(SIGINT, [](int) { is_interrupted = 1; });
+  std::signal(SIGINT, [](int) { is_interrupted = true; });
 }
-bool interrupted() { return is_interrupted != 0; }
+bool interrupted() { return is_interrupted; }
 
 std::string dump(const json& value) { return value.dump(2, ' ', false, json::error_handler_t::replace); }
 

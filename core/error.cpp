@@ -9,9 +9,22 @@
 namespace nkpk {
 namespace {
 
+// What users and files wrote, as a terminal and Python can take it: one line, \xNN for what is no character, and an end.
+std::string for_people(std::string_view text, std::size_t longest = 1000) {
+  std::string clean;
+  for (std::size_t i = 0; i < text.size();) {
+    if (clean.size() > longest) return clean + "...";
+    const std::size_t size = printable_character(text.substr(i));
+    clean += size > 0 ? std::string(text.substr(i, size)) : fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+    i += std::max<std::size_t>(1, size);
+  }
+  return clean;
+}
+
 std::string compose(const std::string& where, const std::string& problem, const std::string& hint) {
-  std::string text = where.empty() ? problem : where + ": " + problem;
-  if (!hint.empty()) text += "; " + hint;
+  std::string text = for_people(problem, 400);  // what is wrong is quoted here, and may be a file without a line's end
+  if (!where.empty()) text = for_people(where) + ": " + text;
+  if (!hint.empty()) text += "; " + for_people(hint);
   return text;
 }
 
@@ -34,6 +47,22 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+std::size_t printable_character(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  unsigned code = first & (0xffU >> (size + 1));
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3fU);
+  }
+  constexpr unsigned smallest[] = {0xa0, 0x800, 0x10000};  // below 0xa0 stand control characters, below the others too long a writing
+  const bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+  return code >= smallest[size - 2] && code <= 0x10ffff && !is_surrogate ? size : 0;
+}
 
 InputError::InputError(const std::string& where, const std::string& problem, const std::string& hint)
     : std::runtime_error(compose(where, problem, hint)) {}

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -28,9 +27,14 @@ struct NamedArray {
 
 /// A tree of arrays. Every dimension used by an array needs a coordinate array in the same group or in one above it.
 struct Group {
+  struct Entry;
   std::vector<NamedArray> arrays;
   Attributes attributes;
-  std::vector<std::pair<std::string, Group>> groups;
+  std::vector<Entry> groups;
+};
+struct Group::Entry {
+  std::string name;
+  Group group;
 };
 
 }  // namespace nkpk

@@ -23,14 +23,7 @@ std::string name_of(Node::Kind kind) {
   return "";
 }
 
-constexpr std::size_t largest_file = std::size_t{16} << 20;  // bytes; /dev/zero has no end
 constexpr int deepest = 32;
-
-void expect_printable(const std::string& text, const std::string& where) {
-  const auto bad = [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r'; };
-  if (std::any_of(text.begin(), text.end(), bad) || text.find('\x7f') != std::string::npos)
-    throw InputError(where, "holds a control character", "expected plain text");
-}
 
 // The parser limits the depth of lists and inline tables, but not of a.b.c...: 200,000 parts use up its stack.
 void refuse_deep_keys(const std::string& content, const std::string& name) {
@@ -44,29 +37,45 @@ void refuse_deep_keys(const std::string& content, const std::string& name) {
   }
 }
 
-Node convert(const toml::node& from, const std::string& file, const std::string& path, int depth) {
+// The parser takes some hundred bytes a value; comments cost nothing.
+void refuse_large(const std::string& content, const std::string& name) {
+  if (content.size() > largest_file) throw InputError(name, fmt::format("is larger than {} MiB", largest_file >> 20), "expected a TOML file");
+  std::size_t size = 0;
+  for (std::size_t begin = 0; begin < content.size();) {
+    const std::size_t end = std::min(content.find('\n', begin), content.size());
+    const std::string_view line(content.data() + begin, end - begin);
+    // within a text of several lines such a line may be the last one, and more follow on it
+    const bool is_comment = line.starts_with('#') && line.find("\"\"\"") == line.npos && line.find("'''") == line.npos;
+    if (!is_comment) size += line.size();
+    begin = end + 1;
+  }
+  if (size > largest_content) throw InputError(name, fmt::format("holds more than {} MiB besides comments", largest_content >> 20), "expected a TOML file");
+}
+
+Node convert(const toml::node& from, const std::string& file, const std::string& path, int depth, std::size_t& values) {
   Node to;
   to.line = static_cast<int>(from.source().begin.line);
   to.file = file;
   if (depth > deepest) throw InputError(to.where(path), "tables or lists are nested too deep", fmt::format("expected at most {} levels", deepest));
+  if (++values > most_values) throw InputError(to.where(), fmt::format("more than {} values", most_values), "expected what one regimen or one patient needs");
   if (const auto* table = from.as_table()) {
     to.kind = Node::Kind::table;
     // toml++ sorts by key; the order of the file matters for options and for messages
-    std::vector<std::pair<toml::source_position, std::pair<std::string, Node>>> placed;
+    std::vector<std::pair<toml::source_position, Node::Entry>> placed;
     for (const auto& [key, value] : *table) {
       const std::string name(key.str());
-      expect_printable(name, to.where("a key"));
-      placed.push_back({value.source().begin, {name, convert(value, file, path.empty() ? name : path + "." + name, depth + 1)}});
+      expect_plain_text(name, to.where("a key"));
+      placed.push_back({value.source().begin, {name, convert(value, file, path.empty() ? name : path + "." + name, depth + 1, values)}});
     }
     std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [position, entry] : placed) to.entries.push_back(std::move(entry));
   } else if (const auto* array = from.as_array()) {
     to.kind = Node::Kind::list;
-    for (const auto& value : *array) to.items.push_back(convert(value, file, path, depth + 1));
+    for (const auto& value : *array) to.items.push_back(convert(value, file, path, depth + 1, values));
   } else if (const auto* text = from.as_string()) {
     to.kind = Node::Kind::text;
     to.text = text->get();
-    expect_printable(to.text, to.where(path));
+    expect_plain_text(to.text, to.where(path));
   } else if (const auto* integer = from.as_integer()) {
     to.kind = Node::Kind::number;
     to.number = static_cast<double>(integer->get());
@@ -96,11 +105,11 @@ void Node::set(const std::string& key, Node value) {
   if (Node* old = find(key))
     *old = std::move(value);
   else
-    entries.emplace_back(key, std::move(value));
+    entries.push_back({key, std::move(value)});
 }
 
 bool Node::erase(const std::string& key) {
-  return std::erase_if(entries, [&](const auto& entry) { return entry.first == key; }) > 0;
+  return std::erase_if(entries, [&](const Entry& entry) { return entry.key == key; }) > 0;
 }
 
 std::string Node::where(const std::string& key) const {
@@ -124,10 +133,12 @@ TomlFile parse_toml(const std::string& content, const std::string& name) {
   TomlFile file;
   file.name = name;
   file.content = content;
+  refuse_large(content, name);
   refuse_deep_keys(content, name);
   try {
     const toml::table table = toml::parse(content, name);
-    file.root = convert(table, name, "", 0);
+    std::size_t values = 0;
+    file.root = convert(table, name, "", 0, values);
   } catch (const toml::parse_error& error) {
     throw InputError(fmt::format("{}:{}", name, error.source().begin.line), std::string(error.description()), "the file is not valid TOML");
   }
@@ -141,6 +152,7 @@ TomlFile parse_toml(const std::string& content, const std::string& name) {
 }
 
 TomlFile read_toml(const std::filesystem::path& path) {
+  if (path.native().find('\0') != std::string::npos) throw InputError(path.string(), "cannot be the name of a file");
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) throw InputError(path.string(), "is a folder", "expected a TOML file");
   std::ifstream stream(path, std::ios::binary);
@@ -149,10 +161,19 @@ TomlFile read_toml(const std::filesystem::path& path) {
   std::vector<char> buffer(std::size_t{1} << 16);
   while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), stream.gcount() > 0) {
     content.append(buffer.data(), static_cast<std::size_t>(stream.gcount()));
-    if (content.size() > largest_file) throw InputError(path.string(), fmt::format("is larger than {} MiB", largest_file >> 20), "expected a TOML file");
+    if (content.size() > largest_file) break;  // /dev/zero has no end
   }
   if (stream.bad()) throw InputError(path.string(), "cannot be read");
   return parse_toml(content, path.string());
+}
+
+void expect_plain_text(const std::string& text, const std::string& where) {
+  if (text.size() > longest_text) throw InputError(where, fmt::format("is a text of {} bytes", text.size()), fmt::format("expected at most {}", longest_text));
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t size = printable_character(std::string_view(text).substr(i));
+    if (size == 0 && text[i] != '\n' && text[i] != '\t' && text[i] != '\r') throw InputError(where, "holds a control character", "expected plain text");
+    i += std::max<std::size_t>(1, size);
+  }
 }
 
 void expect_kind(const Node& node, Node::Kind kind, const std::string& where) {

@@ -12,13 +12,14 @@ namespace nkpk {
 
 /// A TOML value with the line it stands on. Tables keep the order of the file.
 struct Node {
+  struct Entry;
   enum class Kind { text, number, flag, list, table };
   Kind kind = Kind::table;
   std::string text;             ///< of a text
   double number = 0;            ///< of an integer or a float
   bool flag = false;
   std::vector<Node> items;      ///< of a list
-  std::vector<std::pair<std::string, Node>> entries;  ///< of a table
+  std::vector<Entry> entries;   ///< of a table
   int line = 0;
   std::string file;             ///< as shown in messages
 
@@ -28,6 +29,10 @@ struct Node {
   bool erase(const std::string& key);
   std::string where(const std::string& key = "") const;  ///< "file:line: key"
   std::string kind_name() const;
+};
+struct Node::Entry {
+  std::string key;
+  Node value;
 };
 
 /// A text node made by the program, for example from --set on the command line.
@@ -39,7 +44,14 @@ struct TomlFile {
   std::string content;  ///< the exact text read
 };
 
-/// Throws InputError for a missing file, a folder, invalid TOML, or another `format` than 1.
+// What a file may be: bounds for memory and time, far beyond what anyone writes by hand.
+inline constexpr std::size_t largest_file = std::size_t{16} << 20;    ///< bytes
+inline constexpr std::size_t largest_content = std::size_t{1} << 20;  ///< bytes that are no lines of comment
+inline constexpr std::size_t most_values = 20000;                     ///< numbers, texts, lists and tables
+inline constexpr std::size_t longest_text = 2000;                     ///< bytes of a text or a key
+
+/// Throws InputError for a missing file, a folder, invalid TOML, another `format` than 1, and a file, a text or a number of
+/// values beyond the bounds above.
 TomlFile read_toml(const std::filesystem::path& path);
 TomlFile parse_toml(const std::string& content, const std::string& name);
 
@@ -74,6 +86,9 @@ std::string toml_library_version();
 
 /// A quantity from a text node, or from a bare number, which is then a pure number.
 Quantity quantity_of(const Node& node, const std::string& where);
+
+/// Throws InputError unless the text is UTF-8 without control characters and no longer than a text may be.
+void expect_plain_text(const std::string& text, const std::string& where);
 
 /// Throws InputError unless the node is of this kind.
 void expect_kind(const Node& node, Node::Kind kind, const std::string& where);

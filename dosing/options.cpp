@@ -11,6 +11,8 @@
 namespace nkpk {
 namespace {
 
+constexpr std::size_t most_groups = 50;  // of all whose combinations are asked for
+
 std::vector<std::string> names_of(const std::vector<OptionGroup>& groups) {
   std::vector<std::string> names;
   for (const auto& group : groups)
@@ -33,6 +35,13 @@ std::vector<std::string> split_dots(const std::string& key) {
       parts.back() += c;
   }
   return parts;
+}
+
+std::vector<std::string> ids_of(const Node& doses) {
+  std::vector<std::string> ids;
+  for (const Node& dose : doses.items)
+    if (const Node* id = dose.find("id")) ids.push_back(id->text);
+  return ids;
 }
 
 // Ids of all doses that some arm may have, each once.
@@ -83,16 +92,11 @@ void apply(Node& root, const Patch& patch) {
   if (head == "dose") {
     if (parts.size() != 3) throw InputError(place, fmt::format("cannot read \"{}\"", patch.key), "expected dose.ID.KEY");
     Node* doses = root.find("dose");
-    std::vector<std::string> ids;
     Node* dose = nullptr;
     if (doses)
-      for (Node& item : doses->items) {
-        const Node* id = item.find("id");
-        if (!id) continue;
-        ids.push_back(id->text);
-        if (id->text == parts[1]) dose = &item;
-      }
-    if (!dose) throw unknown_name(place, "dose", parts[1], ids);
+      for (Node& item : doses->items)
+        if (const Node* id = item.find("id"); id && id->text == parts[1]) dose = &item;
+    if (!dose) throw unknown_name(place, "dose", parts[1], doses ? ids_of(*doses) : std::vector<std::string>{});
     if (parts[2] == "id" || std::find(dose_keys().begin(), dose_keys().end(), parts[2]) == dose_keys().end())
       throw unknown_name(place, "key of a dose", parts[2], dose_keys());
     drop_alternatives(*dose, parts[2]);
@@ -219,6 +223,7 @@ std::vector<Choices> all_choices(const std::vector<OptionGroup>& groups) {
   std::vector<Choices> all{{}};
   for (const auto& group : groups) {
     if (all.size() * group.choices.size() > most) throw InputError("option." + group.name, fmt::format("more than {} combinations of choices", most), "choose arms by name instead");
+    if (all.front().size() == most_groups) throw InputError("option." + group.name, fmt::format("more than {} groups of choices", most_groups), "choose arms by name instead");
     std::vector<Choices> longer;
     for (const auto& start : all)
       for (const auto& choice : group.choices) {
@@ -239,7 +244,10 @@ std::string label_of(const Choices& choices) {
   return label.empty() ? "default" : label;
 }
 
-Patch parse_patch(const std::string& key_and_value, const std::string& where) {
+Patch parse_patch(const std::string& key_and_value, const std::string& full_where) {
+  // every value keeps its place, which mostly is the text itself
+  constexpr std::size_t longest_place = 200;
+  const std::string where = full_where.size() <= longest_place ? full_where : full_where.substr(0, longest_place) + "...";
   const auto equals = key_and_value.find('=');
   if (equals == std::string::npos || equals == 0) throw InputError(where, fmt::format("cannot read \"{}\"", key_and_value), "expected KEY=VALUE");
   Patch patch;
@@ -254,6 +262,8 @@ Patch parse_patch(const std::string& key_and_value, const std::string& where) {
   } catch (const InputError&) {
     patch.value = text_node(value, where);
   }
+  expect_plain_text(patch.key, where);
+  expect_plain_text(patch.value.text, where);
   const auto relocate = [&where](auto&& self, Node& node) -> void {
     node.line = 0;
     node.file = where;
@@ -284,10 +294,7 @@ Node resolve(const TomlFile& file, const std::vector<OptionGroup>& groups, const
       for (const Node& id : remove->items) {
         const auto removed = std::erase_if(doses.items, [&](const Node& dose) { return dose.find("id") && dose.find("id")->text == id.text; });
         if (removed > 0) continue;
-        std::vector<std::string> known;
-        for (const Node& dose : doses.items)
-          if (dose.find("id")) known.push_back(dose.find("id")->text);
-        throw InputError(id.where("remove"), fmt::format("no dose \"{}\" to remove", id.text), fmt::format("known: {}", fmt::join(known, ", ")));
+        throw InputError(id.where("remove"), fmt::format("no dose \"{}\" to remove", id.text), fmt::format("known: {}", fmt::join(ids_of(doses), ", ")));
       }
     }
     if (const Node* added = table.find("dose")) doses.items.insert(doses.items.end(), added->items.begin(), added->items.end());

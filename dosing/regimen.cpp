@@ -11,6 +11,7 @@ namespace nkpk {
 namespace {
 
 constexpr std::size_t most_administrations = 10000;
+constexpr double shortest_time_d = 1.0 / 86400;  // below a second an infusion is none: two times so near are one
 constexpr double largest_time_d = 36525;  // a century: beyond it a day is a typing error
 
 double checked_day(double day, const std::string& where) {
@@ -32,6 +33,7 @@ double days_of(const Node& node, const std::string& where) {
 double positive_days(const Node& node, const std::string& where) {
   const double value = days_of(node, where);
   if (!(value > 0)) throw InputError(where, fmt::format("\"{}\" is not positive", node.text), "expected a duration such as \"30 min\"");
+  if (value < shortest_time_d * (1 - 1e-9)) throw InputError(where, fmt::format("\"{}\" is too short", node.text), "expected a second at least");
   return value;
 }
 
@@ -146,10 +148,10 @@ DoseEntry parse_dose(const Node& node, const Node* courses, std::span<const Rout
     dose.share = fraction ? parse_fraction(*fraction, named.where("fraction")) : 1.0 / static_cast<double>(dose.times_d.size());
     if (dose.share == 1.0)
       dose.amount_text = dose.amount->text;
-    else if (fraction && fraction->kind == Node::Kind::text)
-      dose.amount_text = fmt::format("{} of {}", fraction->text, dose.amount->text);
+    else if (fraction)
+      dose.amount_text = fmt::format("{} of {}", fraction->kind == Node::Kind::text ? fraction->text : fmt::format("{}", dose.share), dose.amount->text);
     else
-      dose.amount_text = fmt::format("1/{} of {}", std::lround(1 / dose.share), dose.amount->text);
+      dose.amount_text = fmt::format("1/{} of {}", dose.times_d.size(), dose.amount->text);
   } else {
     throw InputError(node.where("dose." + dose.id), "no amount is given", "expected amount = \"25 mg/m^2\" or course = \"NAME\"");
   }

@@ -116,7 +116,7 @@ Attributes deciding(const Group* provenance) {
 }
 
 Group without(Group group, const std::string& name) {
-  std::erase_if(group.groups, [&](const auto& g) { return g.first == name; });
+  std::erase_if(group.groups, [&](const auto& g) { return g.name == name; });
   return group;
 }
 

@@ -136,7 +136,29 @@ def cpp() -> Counts:
 
 
 def sanitize() -> Counts:
-    return ctest("dev")
+    counts = ctest("dev")
+    counts.add(ctest("tsan"))
+    return counts
+
+
+def fuzz() -> Counts:
+    """Every target is one test, and so are the planted faults together."""
+    if run("bash", "scripts/build.sh", "fuzz") != 0:
+        return Counts().fail("build of preset fuzz")
+    report = ROOT / "build" / "fuzz" / "results.json"
+    report.unlink(missing_ok=True)
+    code = run(sys.executable, "scripts/fuzz.py", "--seconds", os.environ.get("FUZZ_SECONDS", "120"))
+    if not report.exists():
+        return Counts().fail(f"scripts/fuzz.py (exit code {code})")
+    done, counts = json.loads(report.read_text()), Counts()
+    for name, problems in [("planted faults", done["missed"])] + [(target["target"], target["findings"]) for target in done["results"]]:
+        if problems:
+            counts.fail(f"{name}: {problems[0]}")
+        else:
+            counts.passed += 1
+    if code != 0 and counts.failed == 0:
+        counts.fail(f"scripts/fuzz.py (exit code {code})")
+    return counts
 
 
 def python() -> Counts:
@@ -184,6 +206,7 @@ STAGES = {
     "layers": ("layering", layers),
     "install": ("installed library", install),
     "sanitize": ("C++ tests under sanitizers", sanitize),
+    "fuzz": ("fuzzed readers", fuzz),
     "wheel": ("wheel", wheel),
     "aarch64": ("64-bit ARM, emulated", aarch64),
 }

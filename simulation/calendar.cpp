@@ -72,13 +72,14 @@ std::string calendar_text(const Scenario& s) {
                            per_kg(dose.nk_dose, s.p.graft.NK_dose) * b.weight_kg, per_kg(dose.cd3_dose, s.p.graft.CD3_dose) * b.weight_kg);
     }
     std::string assumed = dose.assumed;
-    if (dose.source.starts_with("ASSUMED")) assumed = dose.source.substr(std::string("ASSUMED: ").size()) + (assumed.empty() ? "" : "; " + assumed);
+    if (constexpr std::string_view mark = "ASSUMED: "; dose.source.starts_with(mark)) assumed = dose.source.substr(mark.size()) + (assumed.empty() ? "" : "; " + assumed);
     lines.push_back({day_text(a.start_d), fmt::format("{} {}", dose.drug, dose.route), amount, dose.amount_text, dose.why, assumed});
   }
+  constexpr std::size_t widest = 80;  // a longer cell pushes its own row only
   std::size_t width[5] = {};
   for (const Line& line : lines) {
     const std::string* cells[] = {&line.day, &line.what, &line.amount, &line.stated, &line.why};
-    for (int i = 0; i < 5; ++i) width[i] = std::max(width[i], cells[i]->size());
+    for (int i = 0; i < 5; ++i) width[i] = std::max(width[i], std::min(cells[i]->size(), widest));
   }
   for (const Line& line : lines) {
     std::string row = fmt::format("{:>{}}  {:<{}}  {:<{}}  {:<{}}  {:<{}}  {}", line.day, width[0], line.what, width[1], line.amount, width[2], line.stated,

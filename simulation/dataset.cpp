@@ -315,10 +315,10 @@ Group provenance(const std::string& command_line, const std::map<std::string, st
   return g;
 }
 
-Group archive_of(const std::vector<std::pair<std::string, Group>>& runs, const Group& provenance) {
+Group archive_of(const std::vector<Group::Entry>& runs, const Group& provenance) {
   Group root;
   if (runs.size() == 1) {
-    root = runs[0].second;
+    root = runs[0].group;
   } else {
     Group simulations;
     for (const auto& [label, run] : runs) simulations.groups.emplace_back(label, run);

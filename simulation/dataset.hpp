@@ -38,6 +38,6 @@ Group provenance(const std::string& command_line, const std::map<std::string, st
 Attributes end_of_run(const std::string& exit_state);
 
 /// An archive of one run (the run is the root) or of several (each in /simulation/LABEL).
-Group archive_of(const std::vector<std::pair<std::string, Group>>& runs, const Group& provenance);
+Group archive_of(const std::vector<Group::Entry>& runs, const Group& provenance);
 
 }  // namespace nkpk

@@ -154,7 +154,7 @@ Group EnsembleDataset::frame() const {
   g.arrays.push_back({"time", "days", "days since " + scenario_.regimen.day0, {"time"}, {n_times}, scenario_.output_times_d, {{"axis", std::string("T")}}});
   Texts names, units;
   for (const Column& column : population_.columns) names.push_back(column.name), units.push_back(column.unit);
-  auto& parameters = g.groups[0].second.arrays;
+  auto& parameters = g.groups[0].group.arrays;
   parameters.insert(parameters.begin(), {"parameter", "", "parameter that differs between patients", {"parameter"}, {n_columns}, std::move(names)});
   parameters.push_back({"parameter_unit", "", "unit of value", {"parameter"}, {n_columns}, std::move(units)});
   Group scenario = describe(scenario_);

@@ -336,7 +336,7 @@ Product Library::product(const std::string& name_or_path, InputTexts& inputs, co
     expect_kind(own, Node::Kind::table, own.where("product"));
     if (const Node* values = base.root.find("product"))
       for (const auto& [key, value] : values->entries)
-        if (!own.find(key)) own.entries.emplace_back(key, value);
+        if (!own.find(key)) own.entries.push_back({key, value});
     file.root.erase("like");
     if (const Node* next = base.root.find("like")) file.root.set("like", *next);
     like = file.root.find("like");

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "nkpk/core/error.hpp"
 #include "nkpk/simulation/scenario.hpp"
 
 // A scenario valued in any scalar: the same parameters, doses and events as doubles or as dual numbers, so that a derivative
@@ -13,6 +14,7 @@
 namespace nkpk {
 
 inline constexpr double same_time_d = 1e-9;  // 0.1 ms: two computed times closer than this are one
+inline constexpr std::size_t most_running_infusions = 1'000'000;  // summed over segments: 16 MB of doubles
 
 /// HLA multiplier of rejection for this donor (C21).
 template <class T>
@@ -82,6 +84,7 @@ Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Const
   line.rates.resize(times.size() + 1);
   line.windows.resize(times.size() + 1);
   const auto entries = state_entries(s.cohorts.size());
+  std::size_t running = 0;
   std::vector<std::vector<Module>> woken(times.size());
   // one pass per rank, so that at one time irradiation comes first, then the graft, then doses in file order (C2)
   for (const Action rank : {Action::survival, Action::graft, Action::impulse, Action::input}) {
@@ -111,6 +114,8 @@ Timeline<T> make_timeline(const Scenario& s, const Parameters<T>& p, const Const
         } else {
           // half-open: segments after start, up to and including the one that ends at the end of the infusion
           const std::size_t end = index(a.start_d + a.duration_d);
+          running += (end - start) * weights.size();
+          if (running > most_running_infusions) throw InputError(dose.where, "too many infusions run at the same time", "expected a regimen for one patient");
           std::vector<InputRate<T>> on, off;
           for (const auto& w : weights) {
             const T rate = w.rate * entering[i].amount / entering[i].duration_d;

@@ -133,22 +133,31 @@ void refuse_t_cells(const Scenario& s) {
 }
 
 void check_conditions(const Scenario& s, std::vector<std::string>& warnings) {
+  constexpr std::size_t most_unmet = 100;
+  std::size_t unmet = 0;
   for (const Condition& c : s.regimen.conditions) {
     if (!c.min_days && !c.max_days) continue;
+    std::vector<bool> before, after;  // of each dose
+    for (const DoseEntry& dose : s.regimen.doses) {
+      const auto listed = [&dose](const std::vector<std::string>& ids) { return std::find(ids.begin(), ids.end(), dose.id) != ids.end(); };
+      before.push_back(listed(c.before)), after.push_back(listed(c.after));
+    }
+    std::vector<double> days_after;
+    for (const auto& b : s.administrations)
+      if (after[b.dose]) days_after.push_back(b.start_d);
+    std::sort(days_after.begin(), days_after.end());
     for (const auto& a : s.administrations) {
-      const auto listed = [&](const std::vector<std::string>& ids, const Administration& x) {
-        return std::find(ids.begin(), ids.end(), s.regimen.doses[x.dose].id) != ids.end();
-      };
-      if (!listed(c.before, a)) continue;
-      double last = -INFINITY;
-      for (const auto& b : s.administrations)
-        if (b.start_d < a.start_d && listed(c.after, b)) last = std::max(last, b.start_d);
-      if (!std::isfinite(last)) continue;
+      if (!before[a.dose]) continue;
+      const auto next = std::lower_bound(days_after.begin(), days_after.end(), a.start_d);
+      if (next == days_after.begin()) continue;
+      const double last = *std::prev(next);
       const double days = std::floor(a.start_d + same_time_d) - std::floor(last + same_time_d);  // calendar days (C41)
-      if ((c.min_days && days < *c.min_days) || (c.max_days && days > *c.max_days))
+      if (!((c.min_days && days < *c.min_days) || (c.max_days && days > *c.max_days))) continue;
+      if (++unmet <= most_unmet)
         warnings.push_back(fmt::format("day {}: condition not met: {} ({} d)", a.start_d, c.text, days));
     }
   }
+  if (unmet > most_unmet) warnings.push_back(fmt::format("conditions are not met {} times more", unmet - most_unmet));
 }
 
 void refuse_early_reports(const Scenario& s) {

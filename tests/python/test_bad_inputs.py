@@ -76,11 +76,12 @@ def test_deep_nesting_is_refused_and_does_not_crash(kind, n, tmp_path):
     assert re.match(r"bad\.toml:2: .*(nest|dots in a row)", refused(tmp_path, "check", "bad.toml"))
 
 
-def test_brackets_without_end_in_a_unit_are_refused(tmp_path):
-    unit = "1/" + "(" * 100_000
+@pytest.mark.parametrize("n, problem", [(1_900, "cannot read the unit"), (100_000, "is a text of 100005 bytes; expected at most 2000")])
+def test_brackets_without_end_in_a_unit_are_refused(n, problem, tmp_path):
+    unit = "1/" + "(" * n
     (tmp_path / "bad.toml").write_text(BASE.replace("25 mg/kg", "25 " + unit))
-    done = nkpk(tmp_path, "check", "bad.toml")
-    assert done.returncode == 2 and b"cannot read the unit" in done.stderr
+    message = refused(tmp_path, "check", "bad.toml")
+    assert problem in message and len(message) < 2500
 
 
 @pytest.mark.parametrize("bad", [b"\xff\xfe", b"\x80", b"\x00", b"\x1b[31m"])

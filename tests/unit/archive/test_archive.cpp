@@ -147,8 +147,8 @@ void check_same(const Group& a, const Group& b) {
   }
   REQUIRE(a.groups.size() == b.groups.size());
   for (std::size_t i = 0; i < a.groups.size(); ++i) {
-    CHECK(a.groups[i].first == b.groups[i].first);
-    check_same(a.groups[i].second, b.groups[i].second);
+    CHECK(a.groups[i].name == b.groups[i].name);
+    check_same(a.groups[i].group, b.groups[i].group);
   }
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("a value that is missing on one side is a difference at any tolerance"
 TEST_CASE("inputs come first, with the line that differs") {
   Group b = tree();
   b.arrays[0].unit = "d";
-  b.groups[1].second.arrays[1].data = Texts{"x = 1\ny = 20\n", "z = 3"};
+  b.groups[1].group.arrays[1].data = Texts{"x = 1\ny = 20\n", "z = 3"};
   b.attributes["rtol"] = 1e-8;
   const auto found = differences(tree(), b);
   REQUIRE(found.size() == 4);
@@ -98,10 +98,10 @@ TEST_CASE("what stands on one side only, other shapes and the origin are told ap
   Group b = tree();
   b.arrays.pop_back();
   b.arrays[3].data = Texts{"0", "1", "0"};
-  b.groups[2].second.attributes["created"] = std::string("2025");
+  b.groups[2].group.attributes["created"] = std::string("2025");
   b.attributes["history"] = std::string("second");
   b.groups.emplace_back("more", Group{});
-  b.groups[1].second.arrays[0].data = Texts{"a.toml", "c.toml"};
+  b.groups[1].group.arrays[0].data = Texts{"a.toml", "c.toml"};
   const auto found = differences(tree(), b);
   std::vector<std::string> told;
   for (const auto& d : found) told.push_back(to_string(d.kind) + " " + d.where + (d.is_origin ? " (origin)" : ""));

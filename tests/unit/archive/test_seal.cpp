@@ -177,7 +177,7 @@ TEST_CASE("verify names the rules that an archive breaks") {
     CHECK(problems(root).front() == "/time: a coordinate has no missing values");
   }
   SUBCASE("a unit that cannot be read") {
-    root.groups[0].second.arrays[0].unit = "furlongs";
+    root.groups[0].group.arrays[0].unit = "furlongs";
     CHECK(problems(root) == std::vector<std::string>{"/states/state: unit \"furlongs\" cannot be read"});
   }
   SUBCASE("flags") {
@@ -198,7 +198,7 @@ TEST_CASE("verify names the rules that an archive breaks") {
     add("input", "model.toml"), add("input_text", text), add("input_sha256", nkpk::sha256_hex(text));
     root.groups.emplace_back("inputs", inputs);
     CHECK(problems(root).empty());
-    root.groups.back().second.arrays[1].data = std::vector<std::string>{"x = 2\n"};
+    root.groups.back().group.arrays[1].data = std::vector<std::string>{"x = 2\n"};
     CHECK(problems(root) == std::vector<std::string>{"/inputs/input_sha256: entry 0 is not that of input_text"});
   }
   SUBCASE("a patient who was solved and has no value") {
@@ -213,7 +213,7 @@ TEST_CASE("verify names the rules that an archive breaks") {
     root.groups.emplace_back("runs", runs);
     root.groups.emplace_back("parameters", parameters);
     CHECK(problems(root).empty());  // the second failed
-    std::get<std::vector<std::int64_t>>(root.groups[2].second.arrays[0].data)[1] = 0;
+    std::get<std::vector<std::int64_t>>(root.groups[2].group.arrays[0].data)[1] = 0;
     CHECK(problems(root) == std::vector<std::string>{"/parameters/value: 1 values are missing where all was computed, the first at patient 1, parameter 0",
                                                      "/alc: 1 values are missing where all was computed, the first at patient 1, time 100"});
   }

@@ -11,6 +11,19 @@ TEST_CASE("an input error reads place, problem, hint") {
   CHECK(std::string(InputError("", "is wrong").what()) == "is wrong");
 }
 
+TEST_CASE("a message is one line of UTF-8 and has an end, whatever stands in the file") {
+  CHECK(std::string(InputError("", "a\nb\x01\x7f").what()) == "a\\x0ab\\x01\\x7f");
+  CHECK(std::string(InputError("", "5 \xC2\xB5g, \xE7\xB4\xB0, \xF0\x9F\x98\x80").what()) == "5 \xC2\xB5g, \xE7\xB4\xB0, \xF0\x9F\x98\x80");
+  // no character; cut off; too long a writing of "/"; half of a pair; beyond the last; a control character of a terminal
+  for (const std::string bad : {"\xFF", "\xC2", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC2\x9B"}) {
+    CAPTURE(bad);
+    CHECK(printable_character(bad) == 0);
+    CHECK(std::string(InputError("", bad).what()).starts_with("\\x"));
+  }
+  const std::string big(1'000'000, 'x');
+  CHECK(std::string(InputError(big, big, big).what()).size() < 3100);
+}
+
 TEST_CASE("the nearest name is the one with the fewest wrong letters") {
   CHECK(nearest_name("cyclophosphamid", {"fludarabine", "cyclophosphamide"}) == "cyclophosphamide");
   CHECK(nearest_name("sankomma", {"sysu-ucb", "sankoma"}) == "sankoma");

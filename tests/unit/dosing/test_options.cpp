@@ -117,6 +117,17 @@ TEST_CASE("a value given as text is TOML where it is TOML, and text otherwise") 
   CHECK(holds(refusal_of([] { parse_patch("=1", "w"); }), "expected KEY=VALUE"));
 }
 
+TEST_CASE("a long value does not stand in the place of each of its parts, and no control character gets in") {
+  std::string days = "1";
+  for (int i = 2; i < 1000; ++i) days += "," + std::to_string(i);
+  const std::string text = "dose.nk.days=[" + days + "]";
+  const Patch patch = parse_patch(text, "--set " + text);
+  REQUIRE(patch.value.items.size() == 999);
+  CHECK(patch.value.items[0].file.size() < 300);
+  CHECK(holds(refusal_of([] { parse_patch("dose.nk.why=a\x01z", "w"); }), "w: holds a control character"));
+  CHECK(holds(refusal_of([] { parse_patch("dose.nk.why=\xFF", "w"); }), "w: holds a control character"));
+}
+
 TEST_CASE("options that say what they cannot mean are refused") {
   const auto refused = [&](const std::string& text) { return refusal_of([&] { groups_of(text); }); };
   CHECK(holds(refused("[[option]]\ngroup = 'g'\ndefault = 'x'\n[option.choice.y]\n"), "unknown choice \"x\""));

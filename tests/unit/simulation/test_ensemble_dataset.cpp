@@ -36,9 +36,9 @@ const NamedArray& array(const Group& group, const std::string& name) {
   return *it;
 }
 const Group& group(const Group& root, const std::string& name) {
-  const auto it = std::ranges::find(root.groups, name, &std::pair<std::string, Group>::first);
+  const auto it = std::ranges::find(root.groups, name, &Group::Entry::name);
   REQUIRE(it != root.groups.end());
-  return it->second;
+  return it->group;
 }
 const std::vector<double>& numbers(const Group& g, const std::string& name) { return std::get<std::vector<double>>(array(g, name).data); }
 std::int64_t integer(const Group& g, const std::string& name) { return std::get<std::int64_t>(g.attributes.at(name)); }

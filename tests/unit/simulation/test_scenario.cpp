@@ -9,6 +9,7 @@
 #include <string>
 
 #include "nkpk/core/error.hpp"
+#include "nkpk/simulation/calendar.hpp"
 #include "support/scenarios.hpp"
 
 using namespace nkpk;
@@ -73,6 +74,42 @@ TEST_CASE("a condition on days that is not met is a warning, one that is met is 
   REQUIRE(warnings("-1.5").size() == 1);
   CHECK(warnings("-1.5")[0] == "day -1.5: condition not met: two to four days (1 d)");
   CHECK(warnings("2").size() == 1);
+}
+
+TEST_CASE("conditions that are never met do not fill the memory with warnings") {
+  const auto s = test::scenario_from(test::dose("a", "cyclophosphamide", "iv", "amount = '1 mg'\nstart = '0 d'\nevery = '2 h'\ncount = 300\nduration = '1 h'") +
+                                     test::dose("b", "fludarabine", "iv", "amount = '1 mg'\nstart = '0 d'\nevery = '2 h'\ncount = 300\nduration = '1 h'") +
+                                     "[[condition]]\nbefore = ['a']\nafter = ['b']\nmin_days = 2\ntext = 't'\n");
+  CHECK(std::count_if(s.warnings.begin(), s.warnings.end(), [](const auto& w) { return holds(w, "condition not met"); }) == 100);
+  CHECK(std::count(s.warnings.begin(), s.warnings.end(), "conditions are not met 199 times more") == 1);
+}
+
+TEST_CASE("infusions that run over one another for years are refused") {
+  std::string doses;
+  for (int i = 0; i < 5; ++i)
+    doses += test::dose("d" + std::to_string(i), "cyclophosphamide", "iv", "amount = '1 mg'\nstart = '" + std::to_string(i) + " min'\nevery = '11 min'\ncount = 1000\nduration = '900 d'");
+  CHECK(holds(refusal_of([&] { test::scenario_from(doses); }), "too many infusions run at the same time"));
+}
+
+TEST_CASE("an infusion of less than a second is refused: it would end when it begins, and nothing would flow") {
+  const auto lasting = [](const char* duration) {
+    return refusal_of([&] { test::scenario_from(test::dose("cy", "cyclophosphamide", "iv", std::string("amount = '1 mg'\ndays = [0]\nduration = '") + duration + "'")); });
+  };
+  CHECK(lasting("1 s") == "no refusal");
+  CHECK(holds(lasting("0.9 s"), "dose.cy.duration: \"0.9 s\" is too short; expected a second at least"));
+  CHECK(holds(lasting("1e-300 d"), "is too short"));
+}
+
+TEST_CASE("the calendar shows a share as it is written, and any source") {
+  const auto calendar = [](const char* rest) {
+    return calendar_text(test::scenario_from("[courses]\ncy = '600 mg'\n" +
+                                             test::dose("cy", "cyclophosphamide", "iv", std::string("course = 'cy'\ndays = [0, 1]\nduration = '1 h'\n") + rest)));
+  };
+  CHECK(holds(calendar(""), "1/2 of 600 mg"));
+  CHECK(holds(calendar("fraction = '2/3'"), "2/3 of 600 mg"));
+  CHECK(holds(calendar("fraction = 0.3"), "0.3 of 600 mg"));
+  CHECK(holds(calendar("fraction = 1e-300"), "1e-300 of 600 mg"));
+  CHECK(holds(calendar("source = 'ASSUMED'"), "1/2 of 600 mg"));  // no reason behind it
 }
 
 TEST_CASE("the T-cell limit counts every infusion and their sum") {

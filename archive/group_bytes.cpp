@@ -114,7 +114,7 @@ void take(ByteReader& in, Group& group, int depth) {
   }
   for (std::uint64_t left = in.count_of(4); left > 0; --left) {
     group.groups.emplace_back(in.text(), Group{});
-    expect_new(group.groups.back().first);
+    expect_new(group.groups.back().name);
     take(in, group.groups.back().group, depth + 1);
   }
 }

@@ -79,7 +79,7 @@ Group CourseSummary::over_time(const std::string& what, double (Distribution::*v
   return g;
 }
 
-std::vector<std::pair<std::string, Group>> CourseSummary::groups() const {
+std::vector<Group::Entry> CourseSummary::groups() const {
   Group quantiles, counts;
   quantiles.arrays.push_back({"quantile", "1", "share of the patients below", {"quantile"}, {quantiles_.size()}, quantiles_});
   for (std::size_t k = 0; k < observables_.size(); ++k) {

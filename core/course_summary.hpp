@@ -32,7 +32,7 @@ class CourseSummary {
   /// Of an observable at an output time, both by index.
   const Distribution& at(std::size_t observable, std::size_t time) const;
   /// quantiles, mean, minimum, maximum, count; each observable over time
-  std::vector<std::pair<std::string, Group>> groups() const;
+  std::vector<Group::Entry> groups() const;
 
   /// As bytes and back into one of the same form. Throws BytesError for what is none.
   void write(ByteWriter& out) const;

@@ -20,7 +20,7 @@ auto* array_in(G& group, const std::string& name) {
 template <class G>
 auto* group_in(G& group, const std::string& name) {
   const auto it = std::ranges::find_if(group.groups, [&](const auto& g) { return g.name == name; });
-  return it == group.groups.end() ? nullptr : &it->second;
+  return it == group.groups.end() ? nullptr : &it->group;
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
 InFile::InFile(const std::filesystem::path& path, Access access, const std::filesystem::path& target)
     : where_((target.empty() ? path : target).string()),
       file_(::open(path.c_str(), (access == Access::append ? O_RDWR | O_APPEND : O_RDONLY | O_NONBLOCK) | O_CLOEXEC)) {  // a pipe must not make us wait
+  if (file_ < 0 && errno == ENOENT && !target.empty() && target != path)
+    throw InputError(where_, "cannot be replaced: No such file or directory: " + path.filename().string() + " is gone");
   if (file_ < 0) throw InputError(where_, errno == ENOENT ? "no such file" : "cannot be read: " + std::generic_category().message(errno));
   const bool is_known = ::fstat(file_, &info_) == 0;
   if (is_known && S_ISREG(info_.st_mode)) return;

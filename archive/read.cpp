@@ -297,7 +297,14 @@ struct Reader::File {
   std::optional<Handle> hdf5;
 };
 
-Reader::Reader(const std::filesystem::path& path, Digest digest) : file_(std::make_unique<File>(path, digest)) {
+/// What only takes archives says so where it is given a journal.
+const std::filesystem::path& no_journal(const std::filesystem::path& path) {
+  if (is_journal(path))
+    throw InputError(path.string(), "is the journal of an ensemble that is not finished", "nkpk info reads it; the command that began it finishes it, with --resume");
+  return path;
+}
+
+Reader::Reader(const std::filesystem::path& path, Digest digest) : file_(std::make_unique<File>(no_journal(path), digest)) {
   on_file(file_->where, [&] {
     file_->hdf5.emplace(open_hdf5(file_->bytes));
     const Handle root(H5Gopen2(*file_->hdf5, "/", H5P_DEFAULT), "/");

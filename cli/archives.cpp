@@ -8,11 +8,13 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands.hpp"
 #include "nkpk/archive/archive.hpp"
 #include "nkpk/archive/csv.hpp"
 #include "nkpk/archive/diff.hpp"
+#include "nkpk/archive/journal.hpp"
 #include "nkpk/archive/reader.hpp"
 #include "nkpk/archive/verify.hpp"
 #include "nkpk/core/error.hpp"
@@ -141,8 +143,15 @@ void seal_anew(const std::string& path) {
 
 int info(const Common& common, const fs::path& path) {
   constexpr std::size_t most_elements = 1'000;  // of what is shown; an ensemble may have gigabytes of others
-  const archive::Reader reader(path);
-  const Group root = reader.tree(most_elements);
+  std::optional<archive::Seal> seal;
+  Group root;
+  if (archive::is_journal(path)) {
+    root = archive::read_outline(path, most_elements);
+  } else {
+    const archive::Reader reader(path);
+    root = reader.tree(most_elements);
+    seal = reader.seal();
+  }
   const auto attribute = [](const Group& g, const std::string& key) -> std::string {
     const auto it = g.attributes.find(key);
     if (it == g.attributes.end()) return "";
@@ -163,9 +172,13 @@ int info(const Common& common, const fs::path& path) {
   }
   json summary{{"file", path.string()}, {"title", attribute(root, "title")}, {"runs", json::array()}};
   std::string text = fmt::format("{}\n  {}\n", path.string(), attribute(root, "title"));
-  const archive::Seal& seal = *reader.seal();
-  text += fmt::format("  {:<13} SHA-256 {}, as it was written{}\n", "digest", seal.digest, seal.is_anew ? anew : "");
-  summary["digest"] = {{"sha256", seal.digest}, {"sealed_anew", seal.is_anew}};
+  if (seal) {
+    text += fmt::format("  {:<13} SHA-256 {}, as it was written{}\n", "digest", seal->digest, seal->is_anew ? anew : "");
+    summary["digest"] = {{"sha256", seal->digest}, {"sealed_anew", seal->is_anew}};
+  } else {
+    text += fmt::format("  {:<13} a journal, each record with a checksum; --resume goes on from it\n", "digest");
+    summary["digest"] = nullptr;
+  }
   summary["format_version"] = archive::format_version;
   if (const Group* origin = group(root, "provenance")) {
     for (const auto& [key, value] : origin->attributes) {

@@ -24,7 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SOURCES = [
-    "core", "solvers", "model", "generate", "dosing", "archive", "simulation", "interop", "cli", "cmake", "params", "docs", "tests", "examples",
+    "core", "solvers", "model", "generate", "dosing", "archive", "simulation", "jobs", "interop", "cli", "cmake", "params", "docs", "tests", "examples",
     "benchmarks", "CMakeLists.txt",
 ]  # fmt: skip
 ARMS = [("radboud-ucb", ["arm=high-il2"]), ("rogachev-hsct", ["conditioning=tbi"]), ("sankoma", []), ("sysu-ucb", []), ("peking-aml", [])]

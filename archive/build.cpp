@@ -127,7 +127,7 @@ Handle build_dataset(hid_t group, const NamedArray& array, const std::vector<Ele
   std::vector<hsize_t> limits = extents;
   // netCDF-4 knows no fixed dimension of length 0: there it is an unlimited one without entries yet
   std::ranges::replace(limits, hsize_t{0}, H5S_UNLIMITED);
-  if (grows) limits[0] = growth->at_most;
+  if (grows) limits[0] = H5S_UNLIMITED;
   const Handle space(
       rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(rank, extents.data(), limits.data()),
       where);

@@ -29,7 +29,6 @@ struct Scope {
 /// How arrays along one dimension are laid out that are to become longer; null elsewhere.
 struct Growth {
   std::string dimension;
-  std::size_t at_most;  ///< its final length
 
   bool concerns(const NamedArray& array) const {
     return !array.dims.empty() && array.dims[0] == dimension;

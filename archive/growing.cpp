@@ -119,9 +119,9 @@ bool end_group(hid_t top, const Group& group, const std::string& name) {
 }  // namespace
 
 GrowingArchive::GrowingArchive(const std::filesystem::path& path, const Group& root,
-                               const std::string& dimension, std::size_t at_most, bool overwrite, std::string_view suffix)
+                               const std::string& dimension, bool overwrite, std::string_view suffix)
     : path_(path), file_(std::make_unique<File>(path, overwrite, suffix)) {
-  file_->growth = {dimension, at_most};
+  file_->growth = {dimension};
   for (const NamedArray& array : root.arrays)
     if (is_coordinate(array)) file_->coordinates[array.name] = array.shape.at(0);
   on_disk(path_, [&] {

@@ -18,8 +18,8 @@ class GrowingArchive {
   static constexpr std::size_t most_chunk_rows = 1024;
 
   /// Begins `path` + `suffix` with `root`: its arrays that lead with `dimension`, the coordinate among them, have no rows yet.
-  /// `at_most`: rows that it may get. Throws InputError as archive::write does.
-  GrowingArchive(const std::filesystem::path& path, const Group& root, const std::string& dimension, std::size_t at_most, bool overwrite = false,
+  /// The dimension is unlimited in the file. Throws InputError as archive::write does.
+  GrowingArchive(const std::filesystem::path& path, const Group& root, const std::string& dimension, bool overwrite = false,
                  std::string_view suffix = ".part");
   ~GrowingArchive();
   GrowingArchive(const GrowingArchive&) = delete;

@@ -246,7 +246,7 @@ EnsembleJob::End EnsembleJob::Work::run() {
     journal.begin(header);
   }
   const Group* root = find_group(header, "archive");
-  archive::GrowingArchive out(target.out, *root, "patient", population.n_patients, target.overwrite, growing_suffix);
+  archive::GrowingArchive out(target.out, *root, "patient", target.overwrite, growing_suffix);
   if (goes_on && !replay(out)) {
     summary.was_stopped = true;
     return {summary, journal.index().n_patients, false, true};

@@ -61,9 +61,8 @@ Group rest() {
 
 /// In pieces of these sizes.
 void write(const fs::path& path, const std::vector<std::size_t>& sizes) {
-  std::size_t n = 0, at_most = 0;
-  for (const std::size_t size : sizes) at_most += size;
-  GrowingArchive out(path, frame(), "patient", at_most);
+  std::size_t n = 0;
+  GrowingArchive out(path, frame(), "patient");
   for (const std::size_t size : sizes) {
     out.append(patients(n, size));
     n += size;
@@ -122,12 +121,12 @@ TEST_CASE("the same pieces give the same bytes") {
 TEST_CASE("an archive that stays shorter than it might is whole all the same") {
   const Folder folder;
   {
-    GrowingArchive out(folder / "out.h5", frame(), "patient", 5000);
+    GrowingArchive out(folder / "out.h5", frame(), "patient");
     out.append(patients(0, 10));
     out.finish(rest());
   }
   CHECK(array(nkpk::archive::read(folder / "out.h5"), "count").shape == std::vector<std::size_t>{10, n_times});
-  GrowingArchive out(folder / "none.h5", frame(), "patient", 5000);
+  GrowingArchive out(folder / "none.h5", frame(), "patient");
   out.finish(rest());
   CHECK(array(nkpk::archive::read(folder / "none.h5"), "count").shape == std::vector<std::size_t>{0, n_times});
 }
@@ -151,7 +150,7 @@ TEST_CASE("an outline has the shapes of all and the values of what is small") {
 TEST_CASE("until it is finished there is no archive, and what is given up leaves nothing") {
   const Folder folder;
   {
-    GrowingArchive out(folder / "out.h5", frame(), "patient", 20);
+    GrowingArchive out(folder / "out.h5", frame(), "patient");
     out.append(patients(0, 10));
     CHECK(!fs::exists(folder / "out.h5"));
     CHECK(fs::exists(folder / "out.h5.part"));
@@ -184,7 +183,7 @@ TEST_CASE("a disk that fills up on the way is an error, and nothing is left") {
 
 TEST_CASE("rows that do not fit are our own mistake") {
   const Folder folder;
-  GrowingArchive out(folder / "out.h5", frame(), "patient", 100);
+  GrowingArchive out(folder / "out.h5", frame(), "patient");
   Group uneven = patients(0, 10);
   uneven.arrays[1] = patients(0, 9).arrays[1];
   CHECK_THROWS_AS(out.append(uneven), std::logic_error);

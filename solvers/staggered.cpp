@@ -35,7 +35,7 @@ constexpr std::array<Row, n> a{{
 constexpr Row embedded{4586570599.0 / 29645900160, 0, 178811875.0 / 945068544, 814220225.0 / 1159782912, -3700637.0 / 11593932, 61727.0 / 225920};
 
 // Errors of tangents are held to this multiple of the solution's tolerances: what a derivative is wanted for, a direction or a standard
-// error, asks for fewer digits than a prediction. On the model, at rtol 1e-6, they then err by at most 1.2e-4 of their largest
+// error, asks for fewer digits than a prediction. On the model, at rtol 1e-6, they then err by at most 1.0e-4 of their largest
 // (benchmarks/sensitivities.md).
 constexpr double looser = 200;
 
